@@ -1,0 +1,1 @@
+"""The in-memory cache: users, devices, rooms, timing wheel, stream and windows."""

@@ -1,0 +1,49 @@
+"""Token buckets, one for each user that used theirs lately."""
+
+from __future__ import annotations
+
+#: Above this many, full buckets are thrown away: they say nothing.
+_CROWD = 10_000
+
+
+class Buckets:
+    """Allow `per_second` actions each, and `burst` at once.
+
+    Args:
+        per_second: how fast a bucket fills; 0 for no limit at all.
+        burst: how much it holds.
+    """
+
+    def __init__(self, per_second: float, burst: float) -> None:
+        self._per_ms = per_second / 1000
+        self._burst = max(burst, 1.0)
+        self._crowd = _CROWD
+        #: What is left, and since when (epoch ms).
+        self._buckets: dict[int, tuple[float, int]] = {}
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def take(self, user: int, now: int) -> int:
+        """Take one token: 0 when there was one, else the ms until there will be."""
+        if not self._per_ms:
+            return 0
+        left = self._left(user, now)
+        if left < 1:
+            # At least 1: less would be read as allowed.
+            return max(1, -int(-(1 - left) // self._per_ms))
+        self._buckets[user] = (left - 1, now)
+        if len(self._buckets) > self._crowd:
+            self._forget_full(now)
+        return 0
+
+    def _left(self, user: int, now: int) -> float:
+        left, since = self._buckets.get(user, (self._burst, now))
+        return min(self._burst, left + max(0, now - since) * self._per_ms)
+
+    def _forget_full(self, now: int) -> None:
+        full = [user for user in self._buckets if self._left(user, now) >= self._burst]
+        for user in full:
+            del self._buckets[user]
+        # Twice what is left: a crowd that is really there is not searched each time.
+        self._crowd = max(_CROWD, 2 * len(self._buckets))

@@ -1,0 +1,105 @@
+"""The whole of the in-memory cache in one place, and the questions that join its parts.
+
+Written by `PresenceHandler` and by nobody else; read by everybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from pyroaring import BitMap
+
+from matrix_presence.cache.devices import Devices
+from matrix_presence.cache.farewells import FarewellLog
+from matrix_presence.cache.rooms import Rooms
+from matrix_presence.cache.stream import ChangeLog, JoinLog
+from matrix_presence.cache.users import Users
+from matrix_presence.cache.wheel import Wheel
+
+
+class PresenceCache:
+    """Users, their devices and rooms, and what changed when.
+
+    Args:
+        server_name: whose users are local.
+        excluded_rooms: ids of rooms that carry no presence.
+        max_room_members: rooms with more members carry none; 0 for no limit.
+        slot_width: ms of one slot of the timing wheel.
+    """
+
+    def __init__(
+        self,
+        server_name: str,
+        *,
+        excluded_rooms: Collection[str] = (),
+        max_room_members: int = 0,
+        slot_width: int = 1000,
+    ) -> None:
+        self.users = Users(server_name)
+        self.devices = Devices(self.users)
+        self.rooms = Rooms(excluded_rooms, max_room_members)
+        self.wheel = Wheel(self.users.slot, slot_width)
+        self.changes = ChangeLog(self.users.position)
+        self.joins = JoinLog()
+        self.farewells = FarewellLog()
+        #: The position of the last tick: everything up to it can be read here.
+        self.position = 0
+        #: Tokens from before this position are from a life whose last words were lost.
+        self.crash_position = 0
+        #: Everybody who is not offline.
+        self.present = BitMap()
+        #: Accounts that are no more (D-40).
+        self.gone = BitMap()
+        #: By viewer: whom they ignore (A-94).
+        self.ignored: dict[int, BitMap] = {}
+
+    def seen_by(self, viewer: int) -> BitMap:
+        """Everybody whose presence this user may see, the user included (D-20)."""
+        seen = self.rooms.seen_by(viewer)
+        seen.add(viewer)
+        if viewer in self.ignored:
+            seen -= self.ignored[viewer]
+        return seen
+
+    def may_see(self, viewer: int, observed: int) -> bool:
+        """Whether `viewer` may see the presence of `observed` (D-21)."""
+        if viewer == observed:
+            return True
+        return self.rooms.share(viewer, observed) and observed not in self.gone
+
+    def viewers_of(self, changed: BitMap) -> BitMap:
+        """Everybody who may see any of `changed`, ignoring who ignores whom."""
+        viewers = self.rooms.members_of(self.rooms.carrying(changed))
+        viewers |= changed
+        return viewers
+
+    def changed_for(self, viewer: int, since: int) -> BitMap:
+        """Whose presence this viewer has not been told since position `since`.
+
+        Those who changed, and those who came into sight by a join (A-88). A token from
+        before this process is answered with everybody who may have changed: after a
+        crash that is everybody.
+        """
+        if since >= self.position:
+            return BitMap()
+        seen = self.seen_by(viewer)
+        if since < self.crash_position:
+            return seen
+        changed = self.changes.since(since, seen)
+        if since < self.joins.complete_since:
+            changed |= seen & self.present
+        else:
+            changed |= self._introduced_to(viewer, since) & seen
+        return changed
+
+    def _introduced_to(self, viewer: int, since: int) -> BitMap:
+        introduced = BitMap()
+        if self.joins.last <= since:
+            return introduced
+        rooms = self.rooms.carrying((viewer,))
+        for room, joiner in self.joins.since(since, rooms):
+            if joiner == viewer:
+                introduced |= self.rooms.members_of((room,))
+            else:
+                introduced.add(joiner)
+        return introduced

@@ -1,0 +1,439 @@
+"""PresenceHandler: every input comes in here, and only here does presence change.
+
+What an input leads to is decided in `rules`; what it changed is put into the cache,
+shown by the next tick and written to the store. Reading is in `matrix_presence.view`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from functools import partial
+
+import attrs
+from pyroaring import BitMap
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from matrix_presence.cache.devices import NO_ROW
+from matrix_presence.cache.limits import Buckets
+from matrix_presence.cache.presence_cache import PresenceCache
+from matrix_presence.config import PresenceConfig
+from matrix_presence.errors import LimitExceeded
+from matrix_presence.interfaces import Profile, Requester
+from matrix_presence.persistence import Persistence
+from matrix_presence.rules.devices import (
+    KEPT,
+    NOT_HELD,
+    UNKNOWN,
+    Device,
+    is_forgettable,
+    status_set,
+    synced,
+    was_active,
+)
+from matrix_presence.rules.states import IDLING, OFFLINE, ONLINE
+from matrix_presence.rules.timeouts import Timeouts
+from matrix_presence.rules.users import (
+    Shown,
+    add_up,
+    is_currently_active,
+    is_news,
+)
+from matrix_presence.ticks import Ticks
+
+#: The device of tokens without one (A-30).
+NO_DEVICE = ""
+
+#: A sync that is under way: the user, the row of the device and its serial.
+OpenSync = tuple[int, int, int]
+
+
+@attrs.frozen
+class _Postponed:
+    """What a limit held back, and the limit that has to allow it."""
+
+    limit: Buckets
+    apply: Callable[[], None]
+
+
+class PresenceHandler:
+    """The presence of everybody this server knows.
+
+    All methods are called on the reactor's thread. Their effects on what may be read
+    are immediate; others see them from the next tick on.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        cache: PresenceCache,
+        config: PresenceConfig,
+        ticks: Ticks,
+        persistence: Persistence,
+    ) -> None:
+        self._seconds = clock.seconds
+        self.cache = cache
+        self.config = config
+        self._ticks = ticks
+        self._persistence = persistence
+        self._dirty = persistence.dirty
+        self.timeouts = timeouts_of(config)
+        limit = config.rc_presence.per_user
+        self._status_limit = Buckets(limit.per_second, limit.burst_count)
+        self._sync_limit = Buckets(limit.per_second, limit.burst_count)
+        #: What a limit held back, by user and device: applied when the limit allows.
+        self._postponed: dict[int, dict[str, _Postponed]] = {}
+
+    def now(self) -> int:
+        """The time, epoch ms."""
+        return int(self._seconds() * 1000)
+
+    # What clients do.
+
+    def set_status(
+        self, requester: Requester, presence: int, status_msg: str | None
+    ) -> Deferred[None]:
+        """A user sets their status; fires when it is on disk.
+
+        Raises:
+            LimitExceeded: too many at once. The newest refused status is applied when
+                the limit allows all the same: going online and offline within the
+                limit ends offline.
+
+        Fails with:
+            NotStored: the store could not write it.
+        """
+        user = self.cache.users.intern(requester.user_id)
+        device_id = requester.device_id or NO_DEVICE
+
+        def apply() -> None:
+            kept = requester.is_appservice and self.config.appservice_persist
+            self._set_status(user, device_id, presence, status_msg, kept)
+
+        wait = self._status_limit.take(user, self.now())
+        if wait:
+            self._postpone(user, device_id, wait, _Postponed(self._status_limit, apply))
+            raise LimitExceeded(wait)
+        self._drop_postponed(user, device_id)
+        apply()
+        return self._persistence.durable(user)
+
+    def _set_status(
+        self,
+        user: int,
+        device_id: str,
+        presence: int,
+        status_msg: str | None,
+        kept: bool,
+    ) -> None:
+        now = self.now()
+        row, device = self._device(user, device_id)
+        device = status_set(device, presence, now, self.timeouts, kept=kept)
+        if presence == OFFLINE and not self.config.keep_status_when_offline:
+            status_msg = None
+        news = self.cache.users.status_msg[user] != status_msg
+        self.cache.users.status_msg[user] = status_msg
+        self._put_device(user, device_id, row, device)
+        self._refresh(user, now, news=news)
+
+    def sync_began(
+        self, user_id: str, device_id: str | None, stated: int | None
+    ) -> OpenSync | None:
+        """A sync (or any event stream) of this device begins.
+
+        `stated` is its `set_presence`, None if omitted. What it answers has to be given
+        to `sync_ended` when the sync returns; None if it does not count as connected.
+        """
+        devices, now = self.cache.devices, int(self._seconds() * 1000)
+        device_id = device_id or NO_DEVICE
+        user, row = self._find(user_id, device_id)
+        # Nearly all syncs go on with what the one before them said.
+        if row >= 0 and devices.hold[row] == NOT_HELD:
+            presence = devices.presence[row]
+            if stated is None or stated == ONLINE:
+                goes_on = presence >= ONLINE
+            else:
+                goes_on = presence == stated != OFFLINE
+            if goes_on and (
+                devices.syncing[row]
+                or now - devices.last_seen_ts[row] < self.timeouts.sync_online
+            ):
+                devices.syncing[row] += 1
+                return user, row, devices.serial[row]
+        row = self._sync_changes_something(user, device_id, row, stated, now)
+        if stated == OFFLINE:
+            return None
+        return user, row, devices.serial[row]
+
+    def _sync_changes_something(
+        self, user: int, device_id: str, row: int, stated: int | None, now: int
+    ) -> int:
+        before = self.cache.devices.read(row) if row >= 0 else UNKNOWN
+        after = synced(before, stated, now, self.timeouts)
+        is_change = (before.presence, before.hold) != (after.presence, after.hold)
+        wait = self._sync_limit.take(user, now) if is_change else 0
+        if wait:
+            # Connected all the same; what it says comes when the limit allows (A-83).
+            apply = partial(self._apply_postponed_sync, user, device_id, stated)
+            postponed = _Postponed(self._sync_limit, apply)
+            self._postpone(user, device_id, wait, postponed)
+            if stated == OFFLINE:
+                return row
+            after = before._replace(syncing=before.syncing + 1, last_seen_ts=now)
+        row = self._put_device(user, device_id, row, after)
+        self._refresh(user, now)
+        return row
+
+    def _apply_postponed_sync(
+        self, user: int, device_id: str, stated: int | None
+    ) -> None:
+        now = self.now()
+        row, device = self._device(user, device_id)
+        after = synced(device, stated, now, self.timeouts)
+        self._put_device(
+            user,
+            device_id,
+            row,
+            after._replace(syncing=device.syncing, last_seen_ts=device.last_seen_ts),
+        )
+
+    def sync_ended(self, sync: OpenSync) -> None:
+        """A sync that `sync_began` answered for returns."""
+        user, row, serial = sync
+        devices = self.cache.devices
+        if devices.serial[row] != serial:
+            return  # Logged out in the meantime.
+        # Being connected counts from here (B-46).
+        now = devices.last_seen_ts[row] = int(self._seconds() * 1000)
+        devices.syncing[row] -= 1
+        if not devices.syncing[row]:
+            self.cache.wheel.put(user, now + self.timeouts.sync_online)
+
+    def active(
+        self, user_id: str, device_id: str | None, *, is_appservice: bool = False
+    ) -> None:
+        """A pro-active event: a message, a receipt, typing (B-12, B-17).
+
+        Args:
+            is_appservice: done by an application service for one of its users (B-21).
+        """
+        if is_appservice and not self.config.appservice_bump:
+            return
+        users, devices = self.cache.users, self.cache.devices
+        now = int(self._seconds() * 1000)
+        user, row = self._find(user_id, device_id or NO_DEVICE)
+        # Nearly always somebody who is there goes on being there.
+        if (
+            row >= 0
+            and devices.syncing[row]
+            and users.shown_active[user]
+            and devices.presence[row] in IDLING
+            and devices.hold[row] == NOT_HELD
+        ):
+            devices.last_active_ts[row] = users.last_active_ts[user] = now
+            self._dirty.add(user)
+            return
+        device = devices.read(row) if row >= 0 else UNKNOWN
+        mode = self.config.activity_when_disconnected
+        after = was_active(
+            device, now, self.timeouts, when_disconnected=mode == "online"
+        )
+        if after is not device:
+            self._put_device(user, device_id or NO_DEVICE, row, after)
+        elif mode == "bump" and device.hold in (NOT_HELD, KEPT):
+            users.last_active_ts[user] = now
+        self._refresh(user, now)
+
+    # What the homeserver tells.
+
+    def registered(self, user_id: str) -> None:
+        """A new account: active just now, though not connected (A-111)."""
+        user = self.cache.users.intern(user_id)
+        self.cache.gone.discard(user)
+        self.cache.users.last_active_ts[user] = self.now()
+        self._dirty.add(user)
+
+    def joined(self, room_id: str, user_id: str) -> None:
+        """A user joined a room."""
+        rooms = self.cache.rooms
+        room, user = rooms.intern(room_id), self.cache.users.intern(user_id)
+        if rooms.join(room, user):
+            self._ticks.joined(room, user)
+
+    def left(self, room_id: str, user_id: str) -> None:
+        """A user is joined to a room no more: left, kicked or banned (A-95)."""
+        rooms = self.cache.rooms
+        rooms.leave(rooms.intern(room_id), self.cache.users.intern(user_id))
+
+    def restore_room(self, room_id: str, user_ids: Iterable[str]) -> None:
+        """Who was joined to a room before this process began; nobody is told."""
+        self.cache.rooms.restore(room_id, map(self.cache.users.intern, user_ids))
+
+    def profile_changed(self, user_id: str, profile: Profile) -> None:
+        """The global name or picture of a user has changed (D-1).
+
+        Told to everybody who sees the user, at once and whatever their state (D-7);
+        it is no activity (D-6).
+        """
+        users = self.cache.users
+        user = users.intern(user_id)
+        if users.profile(user) != profile:
+            users.profiles[user] = profile
+            self._announce(user, urgent=True)
+
+    def logged_out(self, user_id: str, device_id: str | None) -> None:
+        """A device is gone; None for all of them. What it stated ends now (B-52)."""
+        user = self.cache.users.intern(user_id)
+        devices = self.cache.devices
+        for row in devices.rows(user):
+            if device_id is None or devices.ids[row] == device_id:
+                self._drop_postponed(user, devices.ids[row])
+                devices.forget(user, row)
+        self._refresh(user, self.now())
+
+    def deactivated(self, user_id: str) -> None:
+        """An account is no more: offline, without status and profile (D-40).
+
+        Call it before the user leaves their rooms or after: those who share a room
+        now are told.
+        """
+        cache = self.cache
+        user = cache.users.intern(user_id)
+        viewers = cache.viewers_of(BitMap([user]))
+        self.logged_out(user_id, None)
+        self._postponed.pop(user, None)
+        cache.users.status_msg[user] = None
+        cache.users.profiles.pop(user, None)
+        cache.gone.add(user)
+        self._ticks.farewell(user, viewers)
+        self._dirty.add(user)
+
+    def ignores(self, user_id: str, ignored: Collection[str]) -> None:
+        """Whom a user ignores from now on: all of them, not only the new (A-94)."""
+        users = self.cache.users
+        user = users.intern(user_id)
+        if ignored:
+            others = BitMap([users.intern(other) for other in ignored])
+            others.discard(user)
+            self.cache.ignored[user] = others
+        else:
+            self.cache.ignored.pop(user, None)
+
+    # What time does.
+
+    def time_out(self, most: int) -> bool:
+        """Look at up to `most` users who are due; whether there may be more."""
+        now = self.now()
+        due = self.cache.wheel.due(now, most)
+        for user in due:
+            self._apply_postponed(user)
+            self._refresh(user, now)
+        return len(due) >= most
+
+    # How it all ends up in the cache.
+
+    def _find(self, user_id: str, device_id: str) -> tuple[int, int]:
+        """The user, known from here on, and the row of the device or `NO_ROW`."""
+        users, devices = self.cache.users, self.cache.devices
+        user = users.index.get(user_id)
+        if user is None:
+            return users.intern(user_id), NO_ROW
+        # `Devices.find`, without the call: every sync and every message comes by here.
+        row = users.first_device[user]
+        while row >= 0 and devices.ids[row] != device_id:
+            row = devices.next[row]
+        return user, row
+
+    def _device(self, user: int, device_id: str) -> tuple[int, Device]:
+        row = self.cache.devices.find(user, device_id)
+        return row, self.cache.devices.read(row) if row >= 0 else UNKNOWN
+
+    def _put_device(self, user: int, device_id: str, row: int, device: Device) -> int:
+        if row < 0:
+            return self.cache.devices.add(user, device_id, device)
+        self.cache.devices.write(row, device)
+        return row
+
+    def _refresh(self, user: int, now: int, *, news: bool = False) -> None:
+        """Add up the devices of a user and announce what others can see of it.
+
+        `news`: something else they can see has changed.
+        """
+        cache, timeouts = self.cache, self.timeouts
+        users = cache.users
+        devices = cache.devices.of(user)
+        presence, last_active_ts, hidden, deadline = add_up(devices, now, timeouts)
+        if not presence or len(devices) > 1:
+            self._forget_devices(user, now)
+        last_active_ts = max(users.last_active_ts[user], last_active_ts)
+        granularity = timeouts.last_active_granularity
+        active = is_currently_active(presence, last_active_ts, now, granularity)
+        if active:
+            fades = last_active_ts + granularity
+            deadline = min(deadline, fades) if deadline else fades
+        if deadline:
+            cache.wheel.put(user, deadline)
+        shown = Shown(
+            users.presence[user], users.shown_active[user], users.shown_active_ts[user]
+        )
+        to_show = Shown(presence, active, last_active_ts)
+        users.hidden[user] = hidden
+        users.last_active_ts[user] = last_active_ts
+        if news or is_news(shown, to_show, granularity):
+            self._show(user, shown, to_show, news)
+        self._dirty.add(user)
+
+    def _forget_devices(self, user: int, now: int) -> None:
+        devices = self.cache.devices
+        for row in devices.rows(user):
+            if is_forgettable(devices.read(row), now, self.timeouts):
+                devices.forget(user, row)
+
+    def _show(self, user: int, shown: Shown, to_show: Shown, news: bool) -> None:
+        users, present = self.cache.users, self.cache.present
+        presence, active, last_active_ts = to_show
+        users.presence[user] = presence
+        users.shown_active[user] = active
+        users.shown_active_ts[user] = last_active_ts
+        if presence:
+            present.add(user)
+        else:
+            present.discard(user)
+        self._ticks.changed(user, urgent=news or presence != shown.presence)
+
+    def _announce(self, user: int, *, urgent: bool) -> None:
+        self._dirty.add(user)
+        self._ticks.changed(user, urgent=urgent)
+
+    # What a limit holds back.
+
+    def _postpone(
+        self, user: int, device_id: str, wait: int, postponed: _Postponed
+    ) -> None:
+        self._postponed.setdefault(user, {})[device_id] = postponed
+        self.cache.wheel.put(user, self.now() + wait)
+
+    def _drop_postponed(self, user: int, device_id: str) -> None:
+        if user in self._postponed:
+            self._postponed[user].pop(device_id, None)
+
+    def _apply_postponed(self, user: int) -> None:
+        now = self.now()
+        held = self._postponed.pop(user, {})
+        for device_id, postponed in held.items():
+            wait = postponed.limit.take(user, now)
+            if wait:
+                self._postpone(user, device_id, wait, postponed)
+            else:
+                postponed.apply()
+
+
+def timeouts_of(config: PresenceConfig) -> Timeouts:
+    """The thresholds the rules need, from the options."""
+    return Timeouts(
+        last_active_granularity=config.last_active_granularity,
+        sync_online=config.sync_online_timeout,
+        idle=config.idle_timeout,
+        busy_online=config.busy_online_timeout,
+        federation=config.federation_timeout,
+    )

@@ -1,0 +1,159 @@
+"""Keeps the cache on disk: at once what a person typed, by and by what was derived.
+
+Users are dirty, not updates: a row is composed when it is written. While one batch
+commits, the next gathers, so under load many acknowledgements share one commit.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import attrs
+from pyroaring import BitMap
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from matrix_presence.cache.presence_cache import PresenceCache
+from matrix_presence.errors import NotStored
+from matrix_presence.interfaces import Batch, IPresenceStore
+from matrix_presence.positions import ReservedPositions
+from matrix_presence.rows import row_of
+
+logger = logging.getLogger(__name__)
+
+#: Rows composed in one go: a few milliseconds of the reactor's time.
+_ROWS_AT_ONCE = 500
+
+
+@attrs.define
+class _Gathering:
+    """What the next batch is to hold, and who waits for it."""
+
+    users: BitMap = attrs.Factory(BitMap)
+    waiting: dict[int, list[Deferred[None]]] = attrs.Factory(dict)
+
+
+class Persistence:
+    """Writes dirty users to the store.
+
+    Args:
+        positions: of our own, whose reservations the batches carry; None where the
+            positions are somebody else's.
+        interval: ms between two writes of derived state.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        cache: PresenceCache,
+        store: IPresenceStore,
+        positions: ReservedPositions | None,
+        interval: int,
+    ) -> None:
+        self._clock = clock
+        self._cache = cache
+        self._store = store
+        self._positions = positions
+        self._interval = interval
+        #: Users of whom something derived is newer than the store's. Changed in place
+        #: only: the handler adds to it, on paths where a call would count.
+        self.dirty = BitMap()
+        self._gathering = _Gathering()
+        self._writing = False
+        self._written: list[Deferred[None]] = []
+        self._timer: IDelayedCall | None = None
+        #: Rows and batches written since the start.
+        self.rows = 0
+        self.batches = 0
+
+    def start(self) -> None:
+        """Begin to write derived state every interval."""
+        self._timer = self._clock.callLater(self._interval / 1000, self._write_derived)
+
+    def durable(self, user: int) -> Deferred[None]:
+        """Fires when everything about this user as of now is committed.
+
+        Fails with:
+            NotStored: it could not be written; it is kept in memory.
+        """
+        done: Deferred[None] = Deferred()
+        self._gathering.users.add(user)
+        self._gathering.waiting.setdefault(user, []).append(done)
+        self._write_gathered()
+        return done
+
+    def _write_derived(self) -> None:
+        self.start()
+        self._gather_derived()
+        short = self._positions is not None and self._positions.is_short()
+        self._write_gathered(always=short)
+
+    def _gather_derived(self) -> None:
+        some = self.dirty[:_ROWS_AT_ONCE]
+        self.dirty -= some
+        self._gathering.users |= some
+
+    def _write_gathered(self, *, always: bool = False) -> None:
+        if not self._writing and (self._gathering.users or always):
+            self._writing = True
+            done = Deferred.fromCoroutine(self._write(self._gathering))
+            self._gathering = _Gathering()
+            done.addCallback(self._wrote)
+            done.addErrback(lambda why: logger.error("A flush failed: %s", why))
+
+    def _wrote(self, stored: bool) -> None:
+        self._writing = False
+        if stored and len(self.dirty) > _ROWS_AT_ONCE:
+            self._gather_derived()
+        # A store in trouble is tried again for those who wait for an answer, else
+        # at the next interval.
+        if self._gathering.waiting or (stored and self._gathering.users):
+            self._write_gathered()
+            return
+        written, self._written = self._written, []
+        for waiting in written:
+            waiting.callback(None)
+
+    async def _write(self, gathered: _Gathering) -> bool:
+        """Whether the store could be written at all."""
+        self.dirty -= gathered.users
+        rows = [row_of(self._cache, user) for user in gathered.users]
+        reserved = self._positions.to_reserve() if self._positions else 0
+        try:
+            refused = await self._store.write(Batch(rows, reserved=reserved))
+        except Exception:
+            logger.exception("Presence of %d users could not be stored", len(rows))
+            self.dirty |= gathered.users
+            self._answer(gathered, gathered.users)
+            return False
+        if self._positions is not None:
+            self._positions.reserved(reserved)
+        self.rows += len(rows)
+        self.batches += 1
+        if refused:
+            logger.warning("The store refused the presence of %d users", len(refused))
+        index = self._cache.users.index
+        self._answer(gathered, BitMap([index[user_id] for user_id in refused]))
+        return True
+
+    def _answer(self, gathered: _Gathering, failed: BitMap) -> None:
+        for user, waiting in gathered.waiting.items():
+            for done in waiting:
+                if user in failed:
+                    done.errback(NotStored("The status could not be stored"))
+                else:
+                    done.callback(None)
+
+    async def flush(self) -> bool:
+        """Write everything that is dirty; whether all of it is in the store now."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._gathering.users |= self.dirty
+        self._write_gathered(always=True)
+        if self._writing:
+            done: Deferred[None] = Deferred()
+            self._written.append(done)
+            await done
+        return not self.dirty

@@ -1,0 +1,69 @@
+"""Between the columns of the cache and the rows of a store."""
+
+from __future__ import annotations
+
+import logging
+
+from matrix_presence.cache.presence_cache import PresenceCache
+from matrix_presence.interfaces import DeviceRow, Profile, UserRow
+from matrix_presence.rules.devices import Device, Hold
+from matrix_presence.rules.states import BY_NAME, NAMES, Presence
+
+logger = logging.getLogger(__name__)
+
+
+def row_of(cache: PresenceCache, user: int) -> UserRow:
+    """What is to be kept of this user."""
+    users, devices = cache.users, cache.devices
+    profile = users.profile(user)
+    return UserRow(
+        user_id=users.ids[user],
+        presence=NAMES[users.presence[user]],
+        status_msg=users.status_msg[user],
+        last_active_ts=users.last_active_ts[user],
+        currently_active=bool(users.shown_active[user]),
+        position=users.position[user],
+        displayname=profile.displayname,
+        avatar_url=profile.avatar_url,
+        devices=tuple(
+            DeviceRow(
+                devices.ids[row],
+                NAMES[devices.presence[row]],
+                devices.hold[row],
+                devices.last_active_ts[row],
+            )
+            for row in devices.rows(user)
+        ),
+    )
+
+
+def restore_row(cache: PresenceCache, row: UserRow, now: int) -> int:
+    """Put a stored user into the cache; their index.
+
+    Their devices count as just seen: they have the usual time to come back, and go
+    offline when they do not (B-53). A state that this version does not know is taken
+    for offline.
+    """
+    users, devices = cache.users, cache.devices
+    user = users.intern(row.user_id)
+    presence = BY_NAME.get(row.presence, Presence.OFFLINE)
+    users.presence[user] = presence
+    users.status_msg[user] = row.status_msg
+    users.last_active_ts[user] = users.shown_active_ts[user] = row.last_active_ts
+    users.shown_active[user] = row.currently_active
+    users.position[user] = row.position
+    if row.displayname is not None or row.avatar_url is not None:
+        users.profiles[user] = Profile(row.displayname, row.avatar_url)
+    if not users.is_local[user]:
+        users.told_ts[user] = now
+    if presence:
+        cache.present.add(user)
+    for kept in row.devices:
+        stated = BY_NAME.get(kept.presence, Presence.OFFLINE)
+        available = stated if stated > Presence.UNAVAILABLE else Presence.ONLINE
+        hold = kept.suppressed if 0 <= kept.suppressed < len(Hold) else Hold.NONE
+        device = Device(stated, hold, available, kept.last_active_ts, now, 0)
+        devices.add(user, kept.device_id, device)
+        if hold == Hold.HIDDEN_BY_STATUS and not presence:
+            users.hidden[user] = True
+    return user

@@ -1,0 +1,220 @@
+"""What one device of a user says, and what follows from it.
+
+A device is a value. Each thing that can happen to it is a function from the device
+as it was, and `now`, to the device as it is; whether somebody is there (a *pro-active
+event*, B-10) shows in a newer `last_active_ts`. What the devices add up to is in
+`rules.users`.
+
+Theory of operation. A device states a presence: by a status it sets, or by its syncs.
+It holds while the device is *connected*: while a sync is open, and for a while after
+the last contact (B-46). A continued sync is no activity (B-18); only an *edge* is, when
+the device was away or had said unavailable (B-45). Idling is never stored: a device
+that stated online counts as unavailable when its last activity is too old, so a newer
+activity undoes it by itself (B-42) and a poll cannot (B-45).
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import NamedTuple
+
+from matrix_presence.rules.states import (
+    BUSY,
+    FREE_FOR_CHAT,
+    IDLING,
+    OFFLINE,
+    ONLINE,
+    UNAVAILABLE,
+    availability,
+    is_proactive,
+)
+from matrix_presence.rules.timeouts import Timeouts
+
+
+class Hold(IntEnum):
+    """What sets a device apart from one that simply comes and goes."""
+
+    NONE = 0
+    #: Its syncs say `set_presence=offline`: they keep it connected no longer and what
+    #: it does is not activity. Any other kind of sync ends that (A-82, B-47).
+    HIDDEN_BY_SYNC = 1
+    #: A status of offline was set. Only another status, or a sync that says online
+    #: in so many words, ends it (B-47).
+    HIDDEN_BY_STATUS = 2
+    #: An application service set it: it stays until changed (D-50).
+    KEPT = 3
+
+
+HIDDEN_BY_SYNC = Hold.HIDDEN_BY_SYNC
+HIDDEN_BY_STATUS = Hold.HIDDEN_BY_STATUS
+KEPT = Hold.KEPT
+NOT_HELD = Hold.NONE
+
+
+class Device(NamedTuple):
+    """One device. Times are epoch milliseconds."""
+
+    #: What the device last stated.
+    presence: int
+    hold: int
+    #: The state to come back to on activity: the last available one that was stated
+    #: (B-49). Online, free for chat or busy.
+    available: int
+    #: The last pro-active event of this device.
+    last_active_ts: int
+    #: The last contact that counts for being connected.
+    last_seen_ts: int
+    #: How many syncs are open.
+    syncing: int
+
+
+#: A device we have not heard of, or no longer.
+UNKNOWN = Device(OFFLINE, NOT_HELD, ONLINE, 0, 0, 0)
+
+
+def is_connected(device: Device, now: int, timeouts: Timeouts) -> bool:
+    """Whether what the device stated still holds."""
+    if device.syncing or device.hold == KEPT:
+        return True
+    busy = device.presence == BUSY
+    lasts = timeouts.busy_online if busy else timeouts.sync_online
+    return now - device.last_seen_ts < lasts
+
+
+def contribution(device: Device, now: int, timeouts: Timeouts) -> tuple[int, int]:
+    """What this device adds to its user at `now`, and until when.
+
+    A presence, and the epoch ms at which time alone next changes it; 0 for never.
+    """
+    presence, hold, _, last_active_ts, last_seen_ts, syncing = device
+    if presence == OFFLINE or hold == HIDDEN_BY_STATUS:
+        return OFFLINE, 0
+    if hold == KEPT:
+        return presence, 0
+    deadline = 0
+    if not syncing:
+        lasts = timeouts.busy_online if presence == BUSY else timeouts.sync_online
+        deadline = last_seen_ts + lasts
+        if deadline <= now:
+            return OFFLINE, 0
+    if timeouts.idle and (presence == ONLINE or presence == FREE_FOR_CHAT):
+        idles = last_active_ts + timeouts.idle
+        if idles <= now:
+            return UNAVAILABLE, deadline
+        if not deadline or idles < deadline:
+            deadline = idles
+    return presence, deadline
+
+
+def status_set(
+    device: Device, presence: int, now: int, timeouts: Timeouts, *, kept: bool = False
+) -> Device:
+    """The device after its user set this status with it (A-29, A-30).
+
+    `kept`: set by an application service whose states stay until changed (D-50).
+    """
+    if presence == OFFLINE:
+        return device._replace(
+            presence=OFFLINE,
+            hold=HIDDEN_BY_STATUS,
+            available=ONLINE,
+            last_seen_ts=now,
+        )
+    before, _ = contribution(device, now, timeouts)
+    proactive = is_proactive(before, presence)
+    return Device(
+        presence,
+        KEPT if kept else NOT_HELD,
+        device.available if presence == UNAVAILABLE else presence,
+        now if proactive else device.last_active_ts,
+        now,
+        device.syncing,
+    )
+
+
+def synced(
+    device: Device, stated: int | None, now: int, timeouts: Timeouts
+) -> Device:
+    """The device as a sync of it begins.
+
+    `stated` is the request's `set_presence`, None where it was omitted: that means
+    online too, but it does not reveal somebody who set their status to offline, and
+    it returns to free for chat where online would replace it.
+    """
+    if stated == OFFLINE:
+        return _synced_in_hiding(device, now, timeouts)
+    hidden = device.hold == HIDDEN_BY_STATUS and stated != ONLINE
+    if hidden or device.hold == KEPT:
+        return device._replace(syncing=device.syncing + 1, last_seen_ts=now)
+    connected = device.hold == NOT_HELD and is_connected(device, now, timeouts)
+    before = device.presence if connected else OFFLINE
+    presence, available = _stated_by_sync(device, before, stated)
+    # Only an edge is activity: a poll that goes on in the same state is not (B-18).
+    proactive = availability(presence) > availability(before)
+    return Device(
+        presence,
+        NOT_HELD,
+        available,
+        now if proactive else device.last_active_ts,
+        now,
+        device.syncing + 1,
+    )
+
+
+def _stated_by_sync(
+    device: Device, before: int, stated: int | None
+) -> tuple[int, int]:
+    """The presence and the available state after a sync that does not hide."""
+    if before == BUSY:  # Only a status ends busy (B-50).
+        return BUSY, BUSY
+    if stated == UNAVAILABLE:
+        kept = ONLINE if before == OFFLINE else device.available
+        return UNAVAILABLE, kept
+    if stated is not None:
+        # A continued poll that says online is no choice against free for chat.
+        continued = stated == ONLINE and before in IDLING
+        chosen = before if continued else stated
+        return chosen, chosen
+    if before == OFFLINE:
+        return ONLINE, ONLINE
+    return device.available, device.available
+
+
+def _synced_in_hiding(device: Device, now: int, timeouts: Timeouts) -> Device:
+    """After `set_presence=offline`: what is seen stays, what is to come is not (A-82)."""
+    if device.hold in (HIDDEN_BY_STATUS, KEPT):
+        return device
+    if is_connected(device, now, timeouts):
+        return device._replace(hold=HIDDEN_BY_SYNC)
+    return device._replace(presence=OFFLINE, hold=HIDDEN_BY_SYNC)
+
+
+def was_active(
+    device: Device, now: int, timeouts: Timeouts, *, when_disconnected: bool = True
+) -> Device:
+    """The device after a pro-active event: a message, a receipt, typing (B-12, B-17).
+
+    Any activity makes the user online (B-42), but nothing that a hidden device does
+    shows (B-47). A device that is not connected comes online by it, and goes when the
+    time of a contact is over, unless `when_disconnected` is False (B-48).
+    """
+    if device.hold in (HIDDEN_BY_SYNC, HIDDEN_BY_STATUS):
+        return device
+    if not is_connected(device, now, timeouts):
+        if not when_disconnected:
+            return device
+        return Device(ONLINE, NOT_HELD, ONLINE, now, now, 0)
+    presence = device.presence
+    if presence <= UNAVAILABLE:
+        presence = device.available
+    return Device(
+        presence, device.hold, device.available, now, now, device.syncing
+    )
+
+
+def is_forgettable(device: Device, now: int, timeouts: Timeouts) -> bool:
+    """Whether nothing is lost when this device is forgotten.
+
+    A hidden one is not: that it hides has to be remembered (B-47).
+    """
+    return device.hold == NOT_HELD and not is_connected(device, now, timeouts)

@@ -1,0 +1,189 @@
+"""Wires the parts into one service that a homeserver adds to its own.
+
+    presence = PresenceService(reactor, homeserver, store, config)
+    presence.setServiceParent(services)
+    await presence.when_ready()
+
+From then on the homeserver tells `presence.handler` what happens, and puts
+`presence.status` and `presence.sync` into its client API.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from pyroaring import BitMap
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
+
+from matrix_presence.cache.attention import Attention
+from matrix_presence.cache.presence_cache import PresenceCache
+from matrix_presence.config import PresenceConfig
+from matrix_presence.handler import PresenceHandler
+from matrix_presence.interfaces import (
+    Batch,
+    IHomeserver,
+    IPositions,
+    IPresenceStore,
+)
+from matrix_presence.persistence import Persistence
+from matrix_presence.positions import ReservedPositions
+from matrix_presence.rows import restore_row
+from matrix_presence.sweep import Sweep
+from matrix_presence.ticks import Ticks
+from matrix_presence.view import PresenceView
+from matrix_presence.waiting import Waiting
+from matrix_presence.web.status import StatusEndpoints
+from matrix_presence.web.sync import PresenceSync
+
+logger = logging.getLogger(__name__)
+
+#: Stored users read in one go, a few milliseconds' work.
+_ROWS_AT_ONCE = 500
+
+
+class PresenceService(Service):
+    """All of presence for one homeserver.
+
+    Args:
+        clock: the reactor, or a `Clock` in tests.
+        store: owned from here on: opened at the start, closed at the stop.
+        positions: where stream positions come from; None for our own, which the
+            store reserves.
+    """
+
+    name = "presence"
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        homeserver: IHomeserver,
+        store: IPresenceStore,
+        config: PresenceConfig,
+        positions: IPositions | None = None,
+    ) -> None:
+        self._clock = clock
+        self._store = store
+        self.config = config
+        self.cache = PresenceCache(
+            homeserver.server_name,
+            excluded_rooms=config.exclude_rooms_from_presence,
+            max_room_members=config.max_room_members,
+            slot_width=slot_width(config),
+        )
+        self._own_positions = ReservedPositions() if positions is None else None
+        attention = Attention(config.client_window, config.client_wakeups_per_second)
+        self.waiting = Waiting(clock, attention)
+        self.ticks = Ticks(
+            clock,
+            self.cache,
+            positions or self._own_positions,
+            self.waiting,
+            config.tick,
+        )
+        self.persistence = Persistence(
+            clock, self.cache, store, self._own_positions, config.persist_interval
+        )
+        self.handler = PresenceHandler(
+            clock, self.cache, config, self.ticks, self.persistence
+        )
+        self.view = PresenceView(clock, self.cache, config)
+        self.status = StatusEndpoints(homeserver, self.handler, self.view, config)
+        self.sync = PresenceSync(self.handler, self.view, self.waiting, config)
+        self._sweep = Sweep(clock, self.handler, self.cache.wheel.width)
+        self._starting: Deferred[None] | None = None
+        #: How the start went; None while it is under way.
+        self._outcome: bool | Failure | None = None
+        self._whens: list[Deferred[None]] = []
+
+    def startService(self) -> None:
+        """Open the store and restore what it holds; see `when_ready`."""
+        super().startService()
+        self._outcome = None
+        self._starting = Deferred.fromCoroutine(self._start())
+        self._starting.addCallbacks(lambda _: self._settle(True), self._settle)
+
+    def when_ready(self) -> Deferred[None]:
+        """Fires when everything stored is restored; requests may come from then on.
+
+        Fails with whatever the store failed with at its opening.
+        """
+        when: Deferred[None] = Deferred()
+        self._whens.append(when)
+        if self._outcome is not None:
+            self._settle(self._outcome)
+        return when
+
+    def _settle(self, outcome: bool | Failure) -> None:
+        self._outcome = outcome
+        whens, self._whens = self._whens, []
+        for when in whens:
+            if isinstance(outcome, Failure):
+                when.errback(outcome)
+            else:
+                when.callback(None)
+
+    async def _start(self) -> None:
+        head = await self._store.open()
+        users = await self._restore()
+        cache = self.cache
+        cache.position = cache.joins.complete_since = head.reserved
+        cache.changes.restore(head.reserved, users)
+        if not head.clean:
+            cache.crash_position = head.reserved
+        if self._own_positions is not None:
+            self._own_positions.begin(head.reserved)
+            reserved = self._own_positions.to_reserve()
+            await self._store.write(Batch(reserved=reserved))
+            self._own_positions.reserved(reserved)
+        self.persistence.start()
+        self._sweep.start()
+        logger.info("Presence of %d users is restored", len(users))
+
+    async def _restore(self) -> BitMap:
+        """Load all users in slices; those who are present time out in their time."""
+        cache, users, after = self.cache, BitMap(), ""
+        while rows := await self._store.load(after, _ROWS_AT_ONCE):
+            now = self.handler.now()
+            for row in rows:
+                user = restore_row(cache, row, now)
+                users.add(user)
+                if user in cache.present:
+                    cache.wheel.put(user, now)
+            after = rows[-1].user_id
+            if len(rows) == _ROWS_AT_ONCE:
+                # The reactor gets its turn, even if the store answers at once.
+                await deferLater(self._clock, 0)
+        return users
+
+    def stopService(self) -> Deferred[None]:
+        """Show and write everything that is pending, then close the store."""
+        super().stopService()
+        if self._outcome is True:
+            return Deferred.fromCoroutine(self._stop())
+        if self._outcome is None and self._starting is not None:
+            self._starting.cancel()
+            return self._store.close(False)
+        return succeed(None)
+
+    async def _stop(self) -> None:
+        self._sweep.stop()
+        self.ticks.stop()
+        self.waiting.stop()
+        clean = await self.persistence.flush()
+        if clean and self._own_positions is not None:
+            await self._store.write(Batch(reserved=self._own_positions.current()))
+        await self._store.close(clean)
+
+
+def slot_width(config: PresenceConfig) -> int:
+    """How finely time-outs are told apart, ms: a second, less when they are short."""
+    timeouts = (
+        config.last_active_granularity,
+        config.sync_online_timeout,
+        config.idle_timeout or config.sync_online_timeout,
+    )
+    return max(20, min(1000, min(timeouts) // 10))

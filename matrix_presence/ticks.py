@@ -1,0 +1,158 @@
+"""The tick: all that changed since the last one gets one position and is shown.
+
+The first change after a quiet time starts a tick; everything until it ends shares one
+stream position and one wake-up per waiting client.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+from pyroaring import BitMap
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.task import Cooperator
+
+from matrix_presence.cache.presence_cache import PresenceCache
+from matrix_presence.interfaces import IPositions
+from matrix_presence.waiting import Waiting
+
+logger = logging.getLogger(__name__)
+
+#: Changed users whose viewers are found in one go, about a millisecond's work.
+_AT_ONCE = 100
+#: Seconds the reactor is held before it gets a turn.
+_SLICE = 0.008
+
+
+class Ticks:
+    """Gathers changes and lets them be seen.
+
+    Args:
+        delay: ms from the first change to its tick; 0 shows each change at once.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        cache: PresenceCache,
+        positions: IPositions,
+        waiting: Waiting,
+        delay: int,
+    ) -> None:
+        self._clock = clock
+        self._cache = cache
+        self._positions = positions
+        self._waiting = waiting
+        self._delay = delay
+        #: Who changed since the last tick, and whose change is one of state.
+        self._changed = BitMap()
+        self._urgent = BitMap()
+        self._joins: list[tuple[int, int]] = []
+        self._farewells: list[tuple[int, BitMap]] = []
+        self._timer: IDelayedCall | None = None
+        self._ticking = False
+        self._cooperator = Cooperator(
+            terminationPredicateFactory=self._slice,
+            scheduler=lambda step: clock.callLater(0, step),
+        )
+        #: Ticks, and changes shown by them, since the start.
+        self.count = 0
+        self.shown = 0
+
+    def _slice(self) -> Iterator[bool] | object:
+        ends = self._clock.seconds() + _SLICE
+        return lambda: self._clock.seconds() >= ends
+
+    def changed(self, user: int, *, urgent: bool) -> None:
+        """What others see of this user has changed."""
+        self._changed.add(user)
+        if urgent:
+            self._urgent.add(user)
+        if self._timer is None:
+            self._schedule(self._delay)
+
+    def joined(self, room: int, user: int) -> None:
+        """The user and the members of the room come into each other's sight.
+
+        The tick comes at once: the client that joined looks next (A-88).
+        """
+        self._joins.append((room, user))
+        self._schedule(0)
+
+    def farewell(self, gone: int, viewers: BitMap) -> None:
+        """The user is gone for good, and these are to be told (D-40)."""
+        self._farewells.append((gone, viewers))
+        self.changed(gone, urgent=True)
+
+    def _schedule(self, delay: int) -> None:
+        if self._delay == 0:
+            self.tick()
+            return
+        if self._timer is not None:
+            if delay:
+                return
+            self._timer.reset(0)
+        else:
+            self._timer = self._clock.callLater(delay / 1000, self.tick)
+
+    def tick(self) -> None:
+        """Show everything that has changed, now."""
+        if self._timer is not None:
+            if self._timer.active():
+                self._timer.cancel()
+            self._timer = None
+        if not self._ticking and self._pending():
+            self._ticking = True
+            done = Deferred.fromCoroutine(self._show())
+            done.addErrback(lambda why: logger.error("A tick failed: %s", why))
+
+    def _pending(self) -> bool:
+        return bool(self._changed or self._joins or self._farewells)
+
+    async def _show(self) -> None:
+        try:
+            position = await self._positions.allocate()
+        finally:
+            self._ticking = False
+        changed, self._changed = self._changed, BitMap()
+        urgent, self._urgent = self._urgent, BitMap()
+        joins, self._joins = self._joins, []
+        farewells, self._farewells = self._farewells, []
+        cache = self._cache
+        position_of = cache.users.position
+        for user in changed:
+            position_of[user] = position
+        if changed:
+            cache.changes.append(position, changed)
+        cache.joins.append(position, joins)
+        for gone, viewers in farewells:
+            cache.farewells.append(position, gone, viewers)
+            self._waiting.changed(viewers, urgent=True)
+        cache.position = position
+        self.count += 1
+        self.shown += len(changed)
+        if joins:
+            meeting = cache.rooms.carrying_among({room for room, _ in joins})
+            self._waiting.changed(cache.rooms.members_of(meeting), urgent=True)
+        self._wake(urgent, changed - urgent)
+
+    def _wake(self, urgent: BitMap, casual: BitMap) -> None:
+        if len(urgent) + len(casual) <= _AT_ONCE:
+            for _ in self._find_viewers(urgent, casual):
+                pass
+        elif self._waiting.users:
+            self._cooperator.coiterate(self._find_viewers(urgent, casual))
+
+    def _find_viewers(self, urgent: BitMap, casual: BitMap) -> Iterator[None]:
+        for users, is_urgent in ((urgent, True), (casual, False)):
+            for start in range(0, len(users), _AT_ONCE):
+                viewers = self._cache.viewers_of(users[start : start + _AT_ONCE])
+                self._waiting.changed(viewers, urgent=is_urgent)
+                yield
+
+    def stop(self) -> None:
+        """No more ticks; what was pending is shown first."""
+        self.tick()
+        self._cooperator.stop()

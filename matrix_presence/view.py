@@ -1,0 +1,134 @@
+"""Reading presence: what one user may see of others, right now.
+
+Everything is composed at the moment of reading from the cache, so a last active time
+is always up to date (A-46, B-20) and nothing is kept for a slow reader.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyroaring import BitMap
+from twisted.internet.interfaces import IReactorTime
+
+from matrix_presence.cache.presence_cache import PresenceCache
+from matrix_presence.config import PresenceConfig
+from matrix_presence.rules.states import Presence
+from matrix_presence.rules.users import is_currently_active
+from matrix_presence.wire.content import event, status_content, with_profile
+from matrix_presence.wire.filters import EVERYTHING, PresenceFilter, only_fields
+
+
+class PresenceView:
+    """Answers questions about presence, with what the asker may see in mind."""
+
+    def __init__(
+        self, clock: IReactorTime, cache: PresenceCache, config: PresenceConfig
+    ) -> None:
+        self._clock = clock
+        self._cache = cache
+        self._config = config
+
+    def position(self) -> int:
+        """The stream position up to which everything can be read."""
+        return self._cache.position
+
+    def status(self, viewer_id: str, observed_id: str) -> dict[str, Any] | None:
+        """The status of a user as another may see it; None where they may not.
+
+        Nobody can tell by it whether a user exists (A-44, D-32).
+        """
+        users = self._cache.users
+        viewer, observed = users.find(viewer_id), users.find(observed_id)
+        if viewer_id == observed_id:
+            if observed is None:
+                return status_content(Presence.OFFLINE, None, None, False)
+        elif (
+            viewer is None
+            or observed is None
+            or not self._cache.may_see(viewer, observed)
+        ):
+            return None
+        return self._content(observed, self._now(), own=viewer_id == observed_id)
+
+    def events(
+        self,
+        viewer_id: str,
+        since: int | None,
+        *,
+        full_state: bool = False,
+        only: PresenceFilter = EVERYTHING,
+    ) -> list[dict[str, Any]]:
+        """The `m.presence` events for the presence part of a sync.
+
+        Args:
+            since: the position the viewer has seen; None for a first sync.
+            full_state: everybody visible, not only who changed (A-89).
+        """
+        viewer = self._cache.users.intern(viewer_id)
+        if not only.wanted:
+            return []
+        if since is None or full_state:
+            chosen = self._cache.seen_by(viewer)
+            if not self._config.include_offline_users_on_sync:
+                chosen &= self._cache.present
+            farewells = BitMap()
+        else:
+            chosen = self._cache.changed_for(viewer, since)
+            farewells = self._cache.farewells.since(since, viewer)
+            chosen |= farewells
+        return self._rendered(viewer, self._selected(chosen, only), only)
+
+    def has_news(self, viewer_id: str, since: int, only: PresenceFilter) -> bool:
+        """Whether `events` would answer any."""
+        viewer = self._cache.users.intern(viewer_id)
+        if not only.wanted:
+            return False
+        chosen = self._cache.changed_for(viewer, since)
+        chosen |= self._cache.farewells.since(since, viewer)
+        return bool(self._selected(chosen, only))
+
+    def _selected(self, chosen: BitMap, only: PresenceFilter) -> list[int]:
+        """Those whom the filter lets through, the latest changed if it has a limit."""
+        ids = self._cache.users.ids
+        selected = list(chosen)
+        if only.asks_for_senders:
+            selected = [user for user in selected if only.allows(ids[user])]
+        if only.limit is not None and len(selected) > only.limit:
+            position_of = self._cache.users.position
+            selected.sort(key=position_of.__getitem__, reverse=True)
+            del selected[only.limit :]
+        return selected
+
+    def _rendered(
+        self, viewer: int, selected: list[int], only: PresenceFilter
+    ) -> list[dict[str, Any]]:
+        users, now = self._cache.users, self._now()
+        ids, profiles = users.ids, users.profiles
+        events = []
+        for user in selected:
+            content = self._content(user, now, own=user == viewer)
+            if user in profiles:
+                with_profile(content, profiles[user])
+            events.append(event(ids[user], content))
+        if only.fields is not None:
+            return [only_fields(one, only.fields) for one in events]
+        return events
+
+    def _content(self, user: int, now: int, *, own: bool) -> dict[str, Any]:
+        users = self._cache.users
+        presence = users.presence[user]
+        last_active_ts = users.last_active_ts[user]
+        # Somebody who hides does not show when they were last here (B-51).
+        told = last_active_ts and (own or not users.hidden[user])
+        return status_content(
+            presence,
+            users.status_msg[user],
+            now - last_active_ts if told else None,
+            is_currently_active(
+                presence, last_active_ts, now, self._config.last_active_granularity
+            ),
+        )
+
+    def _now(self) -> int:
+        return int(self._clock.seconds() * 1000)

@@ -1,0 +1,107 @@
+"""The presence part of `/sync`, as a piece that any homeserver's own `/sync` calls.
+
+    with presence.connected(requester, set_presence):
+        events, position = presence.part(user_id, since)
+        if nothing else to tell and not events:
+            await first of: own news | presence.wait(user_id, since) | time-out
+            events, position = presence.part(user_id, since)
+
+`position` belongs into the token that the client brings back as `since`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from matrix_presence.config import PresenceConfig
+from matrix_presence.handler import PresenceHandler
+from matrix_presence.interfaces import Requester
+from matrix_presence.view import PresenceView
+from matrix_presence.waiting import Waiting
+from matrix_presence.wire.filters import EVERYTHING, PresenceFilter
+from matrix_presence.wire.requests import parse_set_presence
+
+
+class PresenceSync:
+    """Connects syncs to presence, both ways."""
+
+    def __init__(
+        self,
+        handler: PresenceHandler,
+        view: PresenceView,
+        waiting: Waiting,
+        config: PresenceConfig,
+    ) -> None:
+        self._handler = handler
+        self._view = view
+        self._waiting = waiting
+        self._enabled = config.enabled is not False
+        self._tracked = config.enabled is True
+
+    def connected(
+        self, requester: Requester, set_presence: str | None
+    ) -> AbstractContextManager[None]:
+        """Held while a sync of this requester is open: it is connected (B-46).
+
+        Guests are not shown as present by it (D-41).
+
+        Raises:
+            InvalidParam: `set_presence` is none of its three values (A-81).
+        """
+        stated = parse_set_presence(set_presence)
+        if not self._tracked or requester.is_guest:
+            return nullcontext()
+        return self._held(requester, stated)
+
+    @contextmanager
+    def _held(self, requester: Requester, stated: int | None) -> Iterator[None]:
+        user_id, device_id = requester.user_id, requester.device_id
+        sync = self._handler.sync_began(user_id, device_id, stated)
+        try:
+            yield
+        finally:
+            if sync is not None:
+                self._handler.sync_ended(sync)
+
+    def part(
+        self,
+        user_id: str,
+        since: int | None,
+        *,
+        full_state: bool = False,
+        only: PresenceFilter = EVERYTHING,
+    ) -> tuple[list[dict[str, Any]], int]:
+        """The events of `presence.events`, and the position they go up to.
+
+        Args:
+            since: the position from the client's token; None for a first sync.
+            full_state: everybody visible, not only who changed (A-89).
+            only: the client's filter; see `wire.filters`.
+        """
+        position = self._view.position()
+        if not self._enabled:
+            return [], position
+        events = self._view.events(user_id, since, full_state=full_state, only=only)
+        return events, position
+
+    def wait(
+        self, user_id: str, since: int, only: PresenceFilter = EVERYTHING
+    ) -> Deferred[None]:
+        """Fires when `part` has something this client should be woken for.
+
+        That is when it has, its window has passed and the budget allows. Cancel it when
+        the sync ends for another reason.
+        """
+        if not self._enabled or not only.wanted:
+            return Deferred()
+
+        def has_news() -> bool:
+            return self._view.has_news(user_id, since, only)
+
+        return self._waiting.wait(
+            self._handler.cache.users.intern(user_id), has_news, already=has_news()
+        )
