@@ -6,10 +6,10 @@ shown by the next tick and written to the store. Reading is in `matrix_presence.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+import logging
+from collections.abc import Collection, Iterable
 from functools import partial
 
-import attrs
 from pyroaring import BitMap
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -21,39 +21,28 @@ from matrix_presence.config import PresenceConfig
 from matrix_presence.errors import LimitExceeded
 from matrix_presence.interfaces import Profile, Requester
 from matrix_presence.persistence import Persistence
+from matrix_presence.postponed import Postponed
 from matrix_presence.rules.devices import (
     KEPT,
     NOT_HELD,
     UNKNOWN,
     Device,
-    is_forgettable,
     status_set,
     synced,
     was_active,
 )
 from matrix_presence.rules.states import IDLING, OFFLINE, ONLINE
 from matrix_presence.rules.timeouts import Timeouts
-from matrix_presence.rules.users import (
-    Shown,
-    add_up,
-    is_currently_active,
-    is_news,
-)
+from matrix_presence.standings import Standings
 from matrix_presence.ticks import Ticks
+
+logger = logging.getLogger(__name__)
 
 #: The device of tokens without one (A-30).
 NO_DEVICE = ""
 
 #: A sync that is under way: the user, the row of the device and its serial.
 OpenSync = tuple[int, int, int]
-
-
-@attrs.frozen
-class _Postponed:
-    """What a limit held back, and the limit that has to allow it."""
-
-    limit: Buckets
-    apply: Callable[[], None]
 
 
 class PresenceHandler:
@@ -81,8 +70,14 @@ class PresenceHandler:
         limit = config.rc_presence.per_user
         self._status_limit = Buckets(limit.per_second, limit.burst_count)
         self._sync_limit = Buckets(limit.per_second, limit.burst_count)
-        #: What a limit held back, by user and device: applied when the limit allows.
-        self._postponed: dict[int, dict[str, _Postponed]] = {}
+        self._postponed = Postponed(cache.wheel)
+        self._standings = Standings(
+            cache,
+            self.timeouts,
+            ticks,
+            persistence,
+            keep_status=config.keep_status_when_offline,
+        )
 
     def now(self) -> int:
         """The time, epoch ms."""
@@ -110,11 +105,13 @@ class PresenceHandler:
             kept = requester.is_appservice and self.config.appservice_persist
             self._set_status(user, device_id, presence, status_msg, kept)
 
-        wait = self._status_limit.take(user, self.now())
+        now, limit = self.now(), self._status_limit
+        wait = limit.take(user, now)
+        self._postponed.status_set(user, device_id)
         if wait:
-            self._postpone(user, device_id, wait, _Postponed(self._status_limit, apply))
+            until = now + wait
+            self._postponed.hold(user, (device_id, "status"), limit, until, apply)
             raise LimitExceeded(wait)
-        self._drop_postponed(user, device_id)
         apply()
         return self._persistence.durable(user)
 
@@ -129,12 +126,10 @@ class PresenceHandler:
         now = self.now()
         row, device = self._device(user, device_id)
         device = status_set(device, presence, now, self.timeouts, kept=kept)
-        if presence == OFFLINE and not self.config.keep_status_when_offline:
-            status_msg = None
         news = self.cache.users.status_msg[user] != status_msg
         self.cache.users.status_msg[user] = status_msg
         self._put_device(user, device_id, row, device)
-        self._refresh(user, now, news=news)
+        self._standings.refresh(user, now, news=news)
 
     def sync_began(
         self, user_id: str, device_id: str | None, stated: int | None
@@ -159,6 +154,9 @@ class PresenceHandler:
                 or now - devices.last_seen_ts[row] < self.timeouts.sync_online
             ):
                 devices.syncing[row] += 1
+                if self._postponed:
+                    # The newest word of a device is the one that counts.
+                    self._postponed.synced(user, device_id)
                 return user, row, devices.serial[row]
         row = self._sync_changes_something(user, device_id, row, stated, now)
         if stated == OFFLINE:
@@ -175,13 +173,16 @@ class PresenceHandler:
         if wait:
             # Connected all the same; what it says comes when the limit allows (A-83).
             apply = partial(self._apply_postponed_sync, user, device_id, stated)
-            postponed = _Postponed(self._sync_limit, apply)
-            self._postpone(user, device_id, wait, postponed)
+            self._postponed.hold(
+                user, (device_id, "sync"), self._sync_limit, now + wait, apply
+            )
             if stated == OFFLINE:
                 return row
             after = before._replace(syncing=before.syncing + 1, last_seen_ts=now)
+        else:
+            self._postponed.synced(user, device_id)
         row = self._put_device(user, device_id, row, after)
-        self._refresh(user, now)
+        self._standings.refresh(user, now)
         return row
 
     def _apply_postponed_sync(
@@ -242,7 +243,7 @@ class PresenceHandler:
             self._put_device(user, device_id or NO_DEVICE, row, after)
         elif mode == "bump" and device.hold in (NOT_HELD, KEPT):
             users.last_active_ts[user] = now
-        self._refresh(user, now)
+        self._standings.refresh(user, now)
 
     # What the homeserver tells.
 
@@ -263,7 +264,13 @@ class PresenceHandler:
     def left(self, room_id: str, user_id: str) -> None:
         """A user is joined to a room no more: left, kicked or banned (A-95)."""
         rooms = self.cache.rooms
-        rooms.leave(rooms.intern(room_id), self.cache.users.intern(user_id))
+        room = rooms.intern(room_id)
+        was_silent = rooms.is_silent(room)
+        rooms.leave(room, self.cache.users.intern(user_id))
+        if was_silent and not rooms.is_silent(room):
+            # Small enough again: its members come into sight as if they had joined.
+            for member in rooms.members_of((room,)):
+                self._ticks.joined(room, member)
 
     def restore_room(self, room_id: str, user_ids: Iterable[str]) -> None:
         """Who was joined to a room before this process began; nobody is told."""
@@ -279,7 +286,7 @@ class PresenceHandler:
         user = users.intern(user_id)
         if users.profile(user) != profile:
             users.profiles[user] = profile
-            self._announce(user, urgent=True)
+            self._standings.announce(user)
 
     def logged_out(self, user_id: str, device_id: str | None) -> None:
         """A device is gone; None for all of them. What it stated ends now (B-52)."""
@@ -287,9 +294,9 @@ class PresenceHandler:
         devices = self.cache.devices
         for row in devices.rows(user):
             if device_id is None or devices.ids[row] == device_id:
-                self._drop_postponed(user, devices.ids[row])
                 devices.forget(user, row)
-        self._refresh(user, self.now())
+        self._postponed.forget(user, device_id)
+        self._standings.refresh(user, self.now())
 
     def deactivated(self, user_id: str) -> None:
         """An account is no more: offline, without status and profile (D-40).
@@ -301,7 +308,6 @@ class PresenceHandler:
         user = cache.users.intern(user_id)
         viewers = cache.viewers_of(BitMap([user]))
         self.logged_out(user_id, None)
-        self._postponed.pop(user, None)
         cache.users.status_msg[user] = None
         cache.users.profiles.pop(user, None)
         cache.gone.add(user)
@@ -326,8 +332,11 @@ class PresenceHandler:
         now = self.now()
         due = self.cache.wheel.due(now, most)
         for user in due:
-            self._apply_postponed(user)
-            self._refresh(user, now)
+            try:
+                self._postponed.apply(user, now)
+                self._standings.refresh(user, now)
+            except Exception:  # One user's fault is not the others'.
+                logger.exception("A time-out failed")
         return len(due) >= most
 
     # How it all ends up in the cache.
@@ -353,79 +362,6 @@ class PresenceHandler:
             return self.cache.devices.add(user, device_id, device)
         self.cache.devices.write(row, device)
         return row
-
-    def _refresh(self, user: int, now: int, *, news: bool = False) -> None:
-        """Add up the devices of a user and announce what others can see of it.
-
-        `news`: something else they can see has changed.
-        """
-        cache, timeouts = self.cache, self.timeouts
-        users = cache.users
-        devices = cache.devices.of(user)
-        presence, last_active_ts, hidden, deadline = add_up(devices, now, timeouts)
-        if not presence or len(devices) > 1:
-            self._forget_devices(user, now)
-        last_active_ts = max(users.last_active_ts[user], last_active_ts)
-        granularity = timeouts.last_active_granularity
-        active = is_currently_active(presence, last_active_ts, now, granularity)
-        if active:
-            fades = last_active_ts + granularity
-            deadline = min(deadline, fades) if deadline else fades
-        if deadline:
-            cache.wheel.put(user, deadline)
-        shown = Shown(
-            users.presence[user], users.shown_active[user], users.shown_active_ts[user]
-        )
-        to_show = Shown(presence, active, last_active_ts)
-        users.hidden[user] = hidden
-        users.last_active_ts[user] = last_active_ts
-        if news or is_news(shown, to_show, granularity):
-            self._show(user, shown, to_show, news)
-        self._dirty.add(user)
-
-    def _forget_devices(self, user: int, now: int) -> None:
-        devices = self.cache.devices
-        for row in devices.rows(user):
-            if is_forgettable(devices.read(row), now, self.timeouts):
-                devices.forget(user, row)
-
-    def _show(self, user: int, shown: Shown, to_show: Shown, news: bool) -> None:
-        users, present = self.cache.users, self.cache.present
-        presence, active, last_active_ts = to_show
-        users.presence[user] = presence
-        users.shown_active[user] = active
-        users.shown_active_ts[user] = last_active_ts
-        if presence:
-            present.add(user)
-        else:
-            present.discard(user)
-        self._ticks.changed(user, urgent=news or presence != shown.presence)
-
-    def _announce(self, user: int, *, urgent: bool) -> None:
-        self._dirty.add(user)
-        self._ticks.changed(user, urgent=urgent)
-
-    # What a limit holds back.
-
-    def _postpone(
-        self, user: int, device_id: str, wait: int, postponed: _Postponed
-    ) -> None:
-        self._postponed.setdefault(user, {})[device_id] = postponed
-        self.cache.wheel.put(user, self.now() + wait)
-
-    def _drop_postponed(self, user: int, device_id: str) -> None:
-        if user in self._postponed:
-            self._postponed[user].pop(device_id, None)
-
-    def _apply_postponed(self, user: int) -> None:
-        now = self.now()
-        held = self._postponed.pop(user, {})
-        for device_id, postponed in held.items():
-            wait = postponed.limit.take(user, now)
-            if wait:
-                self._postpone(user, device_id, wait, postponed)
-            else:
-                postponed.apply()
 
 
 def timeouts_of(config: PresenceConfig) -> Timeouts:

@@ -76,8 +76,9 @@ class DeviceRow:
 
     device_id: str
     presence: str
-    #: 0 no, 1 by its syncs, 2 by an explicit offline (B-47).
-    suppressed: int
+    #: A `rules.devices.Hold`: 1 hidden by its syncs, 2 by an explicit offline (B-47),
+    #: 3 kept for an application service (D-50), 0 none of these.
+    hold: int
     last_active_ts: int
 
 
@@ -112,7 +113,7 @@ class Batch:
 class StoreHead:
     """What a store knows of its last life."""
 
-    #: No stream position above this one was ever handed out.
+    #: No stream position above this one was ever handed out; if `clean`, the last.
     reserved: int
     #: The last run ended in order: everything it told anybody is also stored.
     clean: bool
@@ -145,8 +146,13 @@ class IPresenceStore(Interface):
         none of it was.
         """
 
-    def close(clean: bool) -> Deferred[None]:
-        """Release everything. `clean`: all that was handed out has been written."""
+    def close(position: int | None) -> Deferred[None]:
+        """Note how this life ends.
+
+        `position` is the last one handed out, from which the next life goes on; None
+        if not everything that was told has been written, so that it goes on above all
+        that were reserved, and knows that it has to tell everything again.
+        """
 
 
 class IFederation(Interface):

@@ -7,7 +7,6 @@ commits, the next gathers, so under load many acknowledgements share one commit.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 
 import attrs
 from pyroaring import BitMap
@@ -56,6 +55,8 @@ class Persistence:
         self._store = store
         self._positions = positions
         self._interval = interval
+        #: Users whose rows the store refused: tried again with each interval.
+        self._refused = BitMap()
         #: Users of whom something derived is newer than the store's. Changed in place
         #: only: the handler adds to it, on paths where a call would count.
         self.dirty = BitMap()
@@ -85,6 +86,7 @@ class Persistence:
 
     def _write_derived(self) -> None:
         self.start()
+        self.dirty |= self._refused
         self._gather_derived()
         short = self._positions is not None and self._positions.is_short()
         self._write_gathered(always=short)
@@ -118,10 +120,12 @@ class Persistence:
     async def _write(self, gathered: _Gathering) -> bool:
         """Whether the store could be written at all."""
         self.dirty -= gathered.users
-        rows = [row_of(self._cache, user) for user in gathered.users]
+        gone = gathered.users & self._cache.gone
+        rows = [row_of(self._cache, user) for user in gathered.users - gone]
+        forgotten = [self._cache.users.ids[user] for user in gone]
         reserved = self._positions.to_reserve() if self._positions else 0
         try:
-            refused = await self._store.write(Batch(rows, reserved=reserved))
+            refused = await self._store.write(Batch(rows, forgotten, reserved))
         except Exception:
             logger.exception("Presence of %d users could not be stored", len(rows))
             self.dirty |= gathered.users
@@ -134,7 +138,10 @@ class Persistence:
         if refused:
             logger.warning("The store refused the presence of %d users", len(refused))
         index = self._cache.users.index
-        self._answer(gathered, BitMap([index[user_id] for user_id in refused]))
+        failed = BitMap([index[user_id] for user_id in refused])
+        self._refused -= gathered.users
+        self._refused |= failed
+        self._answer(gathered, failed)
         return True
 
     def _answer(self, gathered: _Gathering, failed: BitMap) -> None:
@@ -156,4 +163,4 @@ class Persistence:
             done: Deferred[None] = Deferred()
             self._written.append(done)
             await done
-        return not self.dirty
+        return not self.dirty and not self._refused

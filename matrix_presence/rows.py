@@ -59,11 +59,11 @@ def restore_row(cache: PresenceCache, row: UserRow, now: int) -> int:
     if presence:
         cache.present.add(user)
     for kept in row.devices:
-        stated = BY_NAME.get(kept.presence, Presence.OFFLINE)
+        # Nobody comes online by a restart.
+        stated = BY_NAME.get(kept.presence, Presence.OFFLINE) if presence else presence
         available = stated if stated > Presence.UNAVAILABLE else Presence.ONLINE
-        hold = kept.suppressed if 0 <= kept.suppressed < len(Hold) else Hold.NONE
-        device = Device(stated, hold, available, kept.last_active_ts, now, 0)
+        device = Device(stated, kept.hold, available, kept.last_active_ts, now, 0)
         devices.add(user, kept.device_id, device)
-        if hold == Hold.HIDDEN_BY_STATUS and not presence:
+        if kept.hold == Hold.HIDDEN_BY_STATUS and not presence:
             users.hidden[user] = True
     return user

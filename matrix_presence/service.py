@@ -74,13 +74,15 @@ class PresenceService(Service):
             max_room_members=config.max_room_members,
             slot_width=slot_width(config),
         )
-        self._own_positions = ReservedPositions() if positions is None else None
+        self._own_positions = None
+        if positions is None:
+            positions = self._own_positions = ReservedPositions()
         attention = Attention(config.client_window, config.client_wakeups_per_second)
         self.waiting = Waiting(clock, attention)
         self.ticks = Ticks(
             clock,
             self.cache,
-            positions or self._own_positions,
+            positions,
             self.waiting,
             config.tick,
         )
@@ -130,12 +132,12 @@ class PresenceService(Service):
         head = await self._store.open()
         users = await self._restore()
         cache = self.cache
-        cache.position = cache.joins.complete_since = head.reserved
-        cache.changes.restore(head.reserved, users)
-        if not head.clean:
-            cache.crash_position = head.reserved
+        # After a crash, nothing that was told up to the last reserved position is sure.
+        position = head.reserved if head.clean else head.reserved + 1
+        cache.position = cache.joins.complete_since = position
+        cache.changes.restore(position, users)
         if self._own_positions is not None:
-            self._own_positions.begin(head.reserved)
+            self._own_positions.begin(position)
             reserved = self._own_positions.to_reserve()
             await self._store.write(Batch(reserved=reserved))
             self._own_positions.reserved(reserved)
@@ -166,17 +168,15 @@ class PresenceService(Service):
             return Deferred.fromCoroutine(self._stop())
         if self._outcome is None and self._starting is not None:
             self._starting.cancel()
-            return self._store.close(False)
+            return self._store.close(None)
         return succeed(None)
 
     async def _stop(self) -> None:
         self._sweep.stop()
         self.ticks.stop()
         self.waiting.stop()
-        clean = await self.persistence.flush()
-        if clean and self._own_positions is not None:
-            await self._store.write(Batch(reserved=self._own_positions.current()))
-        await self._store.close(clean)
+        complete = await self.persistence.flush()
+        await self._store.close(self.cache.position if complete else None)
 
 
 def slot_width(config: PresenceConfig) -> int:
@@ -184,6 +184,6 @@ def slot_width(config: PresenceConfig) -> int:
     timeouts = (
         config.last_active_granularity,
         config.sync_online_timeout,
-        config.idle_timeout or config.sync_online_timeout,
+        config.idle_timeout,
     )
-    return max(20, min(1000, min(timeouts) // 10))
+    return max(20, min(1000, *(length // 10 for length in timeouts if length)))

@@ -71,14 +71,16 @@ class MemoryHomeserver:
 
     async def authenticate(self, request: Request) -> Requester:
         """Who the token in the header or the query stands for."""
-        token = (request.getHeader("authorization") or "").removeprefix("Bearer ")
-        if not token:
-            token = (request.args or {}).get(b"access_token", [b""])[0].decode()
-        if not token:
+        header = request.getHeader(b"authorization") or b""
+        given = header.removeprefix(b"Bearer ")
+        if not given:
+            given = (request.args or {}).get(b"access_token", [b""])[0]
+        if not given:
             raise MissingToken
-        if token not in self.tokens:
+        requester = self.tokens.get(given.decode("ascii", "replace"))
+        if requester is None:
             raise UnknownToken
-        return self.tokens[token]
+        return requester
 
     def profile(self, user_id: str) -> Profile:
         """The profile set in `profiles`."""

@@ -7,12 +7,13 @@ stream position and one wake-up per waiting client.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from pyroaring import BitMap
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.internet.task import Cooperator
+from twisted.internet.task import Cooperator, SchedulerStopped
+from twisted.python.failure import Failure
 
 from matrix_presence.cache.presence_cache import PresenceCache
 from matrix_presence.interfaces import IPositions
@@ -23,7 +24,9 @@ logger = logging.getLogger(__name__)
 #: Changed users whose viewers are found in one go, about a millisecond's work.
 _AT_ONCE = 100
 #: Seconds the reactor is held before it gets a turn.
-_SLICE = 0.008
+_SLICE = 0.006
+#: Seconds until a tick that got no position is tried again.
+_RETRY = 1.0
 
 
 class Ticks:
@@ -53,6 +56,9 @@ class Ticks:
         self._farewells: list[tuple[int, BitMap]] = []
         self._timer: IDelayedCall | None = None
         self._ticking = False
+        self._stopped = False
+        #: Ticks whose viewers are still being looked for.
+        self.busy = 0
         self._cooperator = Cooperator(
             terminationPredicateFactory=self._slice,
             scheduler=lambda step: clock.callLater(0, step),
@@ -61,7 +67,7 @@ class Ticks:
         self.count = 0
         self.shown = 0
 
-    def _slice(self) -> Iterator[bool] | object:
+    def _slice(self) -> Callable[[], bool]:
         ends = self._clock.seconds() + _SLICE
         return lambda: self._clock.seconds() >= ends
 
@@ -87,6 +93,8 @@ class Ticks:
         self.changed(gone, urgent=True)
 
     def _schedule(self, delay: int) -> None:
+        if self._stopped:
+            return
         if self._delay == 0:
             self.tick()
             return
@@ -106,7 +114,13 @@ class Ticks:
         if not self._ticking and self._pending():
             self._ticking = True
             done = Deferred.fromCoroutine(self._show())
-            done.addErrback(lambda why: logger.error("A tick failed: %s", why))
+            done.addErrback(self._failed)
+
+    def _failed(self, why: Failure) -> None:
+        """Nothing is lost: it is shown by the next tick that gets a position."""
+        logger.error("A tick failed: %s", why)
+        if not self._stopped and self._timer is None:
+            self._timer = self._clock.callLater(_RETRY, self.tick)
 
     def _pending(self) -> bool:
         return bool(self._changed or self._joins or self._farewells)
@@ -143,16 +157,33 @@ class Ticks:
             for _ in self._find_viewers(urgent, casual):
                 pass
         elif self._waiting.users:
-            self._cooperator.coiterate(self._find_viewers(urgent, casual))
+            self.busy += 1
+            found = self._cooperator.coiterate(self._find_viewers(urgent, casual))
+            found.addErrback(self._not_found)
+            found.addBoth(self._found)
+
+    def _found(self, _: object) -> None:
+        self.busy -= 1
+
+    def _not_found(self, why: Failure) -> None:
+        # What nobody is woken for they are shown with their next sync.
+        if not why.check(SchedulerStopped):
+            logger.error("Those who wait could not be woken: %s", why)
 
     def _find_viewers(self, urgent: BitMap, casual: BitMap) -> Iterator[None]:
+        """Wish for those who wait and may see any of these; yields between slices."""
+        rooms = self._cache.rooms
         for users, is_urgent in ((urgent, True), (casual, False)):
+            viewers, visited = users.copy(), BitMap()
             for start in range(0, len(users), _AT_ONCE):
-                viewers = self._cache.viewers_of(users[start : start + _AT_ONCE])
-                self._waiting.changed(viewers, urgent=is_urgent)
+                more = rooms.carrying(users[start : start + _AT_ONCE]) - visited
+                visited |= more
+                rooms.add_members(viewers, more)
                 yield
+            self._waiting.changed(viewers, urgent=is_urgent)
 
     def stop(self) -> None:
         """No more ticks; what was pending is shown first."""
+        self._stopped = True
         self.tick()
         self._cooperator.stop()

@@ -69,14 +69,13 @@ class PresenceView:
         if not only.wanted:
             return []
         if since is None or full_state:
-            chosen = self._cache.seen_by(viewer)
+            chosen = self._cache.seen_by(viewer) - self._cache.gone
             if not self._config.include_offline_users_on_sync:
                 chosen &= self._cache.present
-            farewells = BitMap()
         else:
-            chosen = self._cache.changed_for(viewer, since)
-            farewells = self._cache.farewells.since(since, viewer)
-            chosen |= farewells
+            chosen = BitMap()
+        if since is not None:
+            chosen |= self._changed(viewer, since)
         return self._rendered(viewer, self._selected(chosen, only), only)
 
     def has_news(self, viewer_id: str, since: int, only: PresenceFilter) -> bool:
@@ -84,9 +83,11 @@ class PresenceView:
         viewer = self._cache.users.intern(viewer_id)
         if not only.wanted:
             return False
-        chosen = self._cache.changed_for(viewer, since)
-        chosen |= self._cache.farewells.since(since, viewer)
-        return bool(self._selected(chosen, only))
+        return bool(self._selected(self._changed(viewer, since), only))
+
+    def _changed(self, viewer: int, since: int) -> BitMap:
+        changed = self._cache.changed_for(viewer, since)
+        return changed | self._cache.farewells.since(since, viewer)
 
     def _selected(self, chosen: BitMap, only: PresenceFilter) -> list[int]:
         """Those whom the filter lets through, the latest changed if it has a limit."""

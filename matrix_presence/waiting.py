@@ -101,7 +101,8 @@ class Waiting:
     def _wake(self, user: int) -> None:
         # A copy: a woken client may poll again before this returns.
         for wait in list(self._waits.get(user, ())):
-            if wait.has_news():
+            # Waking one may have ended others.
+            if wait in self._waits.get(user, ()) and wait.has_news():
                 self._waits[user].remove(wait)
                 self._forget(user)
                 self.woken += 1

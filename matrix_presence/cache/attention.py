@@ -1,9 +1,9 @@
 """Who may be served now: a window for each, a budget for all.
 
-Whoever was served less than a window ago waits until it ends. Over all there is a budget
-of services per second; when it is spent, those who have waited longest come first, and
-those with a change of state before those with mere activity. Nobody's wish is ever lost
-and none is counted twice: a wish is one bit.
+Whoever was served less than a window ago waits until it ends. Over all there is a
+budget of services per second; when it is spent, those who have waited longest come
+first, and those with a change of state before those with mere activity. Nobody's wish
+is ever lost and none is counted twice: a wish is one bit.
 
 Used for waiting clients and, with their own numbers, for other servers.
 """
@@ -107,7 +107,7 @@ class _Wishes:
     """Wishes of one kind, in the order in which they came."""
 
     def __init__(self) -> None:
-        #: Who wants. The waves tell for how long; a bit there that is not open is stale.
+        #: Who wants. The waves tell for how long; a bit only there is stale.
         self.open = BitMap()
         self._waves: list[BitMap] = []
 
@@ -118,7 +118,8 @@ class _Wishes:
         self.open |= new
         self._waves.append(new)
         if len(self._waves) > _WAVES:
-            self._waves[:2] = [self._waves[0] | self._waves[1]]
+            # The newest, and not the oldest: those are next, and keep their order.
+            self._waves[-2:] = [self._waves[-2] | self._waves[-1]]
 
     def take(self, among: BitMap, recent: BitMap, most: int) -> BitMap:
         chosen = BitMap()

@@ -44,8 +44,6 @@ class PresenceCache:
         self.farewells = FarewellLog()
         #: The position of the last tick: everything up to it can be read here.
         self.position = 0
-        #: Tokens from before this position are from a life whose last words were lost.
-        self.crash_position = 0
         #: Everybody who is not offline.
         self.present = BitMap()
         #: Accounts that are no more (D-40).
@@ -77,19 +75,16 @@ class PresenceCache:
         """Whose presence this viewer has not been told since position `since`.
 
         Those who changed, and those who came into sight by a join (A-88). A token from
-        before this process is answered with everybody who may have changed: after a
-        crash that is everybody.
+        a life before this one, or from no life we know, is answered with everybody:
+        who came into whose sight then is not known any more.
         """
-        if since >= self.position:
+        if since == self.position:
             return BitMap()
         seen = self.seen_by(viewer)
-        if since < self.crash_position:
+        if since < self.joins.complete_since or since > self.position:
             return seen
         changed = self.changes.since(since, seen)
-        if since < self.joins.complete_since:
-            changed |= seen & self.present
-        else:
-            changed |= self._introduced_to(viewer, since) & seen
+        changed |= self._introduced_to(viewer, since) & seen
         return changed
 
     def _introduced_to(self, viewer: int, since: int) -> BitMap:

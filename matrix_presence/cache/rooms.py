@@ -21,6 +21,7 @@ from matrix_presence.cache.indexset import (
     removed,
     size,
     union,
+    unite,
 )
 
 
@@ -110,6 +111,10 @@ class Rooms:
         """The rooms through which any of these users is seen."""
         return self._without_silent(union(map(self.rooms_of, users)))
 
+    def is_silent(self, room: int) -> bool:
+        """Whether this room carries no presence."""
+        return room in self._silent
+
     def carrying_among(self, rooms: Iterable[int]) -> BitMap:
         """Those of these rooms that carry presence."""
         return self._without_silent(BitMap(rooms))
@@ -119,8 +124,12 @@ class Rooms:
 
     def members_of(self, rooms: Iterable[int]) -> BitMap:
         """Everybody joined to any of these rooms."""
+        return self.add_members(BitMap(), rooms)
+
+    def add_members(self, users: BitMap, rooms: Iterable[int]) -> BitMap:
+        """Add everybody joined to any of these rooms to `users`; the same bitmap."""
         members = self.members
-        return union([members[room] for room in rooms])
+        return unite(users, [members[room] for room in rooms])
 
     def seen_by(self, user: int) -> BitMap:
         """Everybody who shares a room that carries presence, the user included."""

@@ -1,9 +1,9 @@
 """Who is due when: a wheel of bitmaps, one slot for each short stretch of time.
 
 Each user waits in at most one slot. A deadline that moves later is left where it is:
-the user comes up early, is looked at and put in again, which costs one look per time-out
-instead of one change per activity. A sweep touches only those in the slots that have
-passed, however many are known.
+the user comes up early, is looked at and put in again, which costs one look per
+time-out instead of one change per activity. A sweep touches only those in the slots
+that have passed, however many are known.
 """
 
 from __future__ import annotations
@@ -54,14 +54,14 @@ class Wheel:
         # Slots are few (one a second of the longest time-out), users are many.
         for slot in sorted(slot for slot in self._slots if slot <= reached):
             waiting = self._slots[slot]
-            taken = waiting[: most - len(found)]
-            waiting -= taken
-            if not waiting:
-                del self._slots[slot]
-            for user in taken:
-                if self._slot_of[user] == slot:
-                    self._slot_of[user] = 0
-                    found.append(user)
-            if len(found) >= most:
+            while waiting and len(found) < most:
+                taken = waiting[: most - len(found)]
+                waiting -= taken
+                for user in taken:
+                    if self._slot_of[user] == slot:
+                        self._slot_of[user] = 0
+                        found.append(user)
+            if waiting:
                 break
+            del self._slots[slot]
         return found

@@ -146,8 +146,8 @@ def synced(
     hidden = device.hold == HIDDEN_BY_STATUS and stated != ONLINE
     if hidden or device.hold == KEPT:
         return device._replace(syncing=device.syncing + 1, last_seen_ts=now)
-    connected = device.hold == NOT_HELD and is_connected(device, now, timeouts)
-    before = device.presence if connected else OFFLINE
+    shown = device.hold != HIDDEN_BY_STATUS and is_connected(device, now, timeouts)
+    before = device.presence if shown else OFFLINE
     presence, available = _stated_by_sync(device, before, stated)
     # Only an edge is activity: a poll that goes on in the same state is not (B-18).
     proactive = availability(presence) > availability(before)
@@ -181,7 +181,7 @@ def _stated_by_sync(
 
 
 def _synced_in_hiding(device: Device, now: int, timeouts: Timeouts) -> Device:
-    """After `set_presence=offline`: what is seen stays, what is to come is not (A-82)."""
+    """After `set_presence=offline`: what is seen stays, what comes is not (A-82)."""
     if device.hold in (HIDDEN_BY_STATUS, KEPT):
         return device
     if is_connected(device, now, timeouts):
@@ -212,9 +212,15 @@ def was_active(
     )
 
 
-def is_forgettable(device: Device, now: int, timeouts: Timeouts) -> bool:
-    """Whether nothing is lost when this device is forgotten.
+def timed_out(device: Device, now: int, timeouts: Timeouts) -> Device | None:
+    """What is left of a device when its connection may be over; None for nothing.
 
-    A hidden one is not: that it hides has to be remembered (B-47).
+    That a device hides has to be remembered (B-47), what it stated before does not.
     """
-    return device.hold == NOT_HELD and not is_connected(device, now, timeouts)
+    if is_connected(device, now, timeouts):
+        return device
+    if device.hold == NOT_HELD:
+        return None
+    if device.hold == HIDDEN_BY_SYNC and device.presence != OFFLINE:
+        return device._replace(presence=OFFLINE, available=ONLINE)
+    return device

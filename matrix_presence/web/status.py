@@ -5,7 +5,7 @@ from __future__ import annotations
 from matrix_presence.config import PresenceConfig
 from matrix_presence.errors import Forbidden, GuestForbidden, NotFound, Suspended
 from matrix_presence.handler import PresenceHandler
-from matrix_presence.ids import checked_user_id
+from matrix_presence.ids import checked_user_id, server_of
 from matrix_presence.interfaces import IHomeserver, Requester
 from matrix_presence.view import PresenceView
 from matrix_presence.web.call import Answer, Call
@@ -46,13 +46,21 @@ class StatusEndpoints:
         user_id = checked_user_id(call.params["user_id"])
         if self._config.enabled is False:
             return 200, {"presence": "offline"}
-        content = self._view.status(requester.user_id, user_id)
+        content = None
+        if self._may_exist(user_id):
+            content = self._view.status(requester.user_id, user_id)
         if content is None:
             # The same for somebody who does not exist (A-44).
             if self._config.hidden_status == 404:
                 raise NotFound("There is no presence state for this user")
             raise Forbidden("You are not allowed to see their presence")
         return 200, content
+
+    def _may_exist(self, user_id: str) -> bool:
+        """Whether there is, as far as can be known, such a user (A-44, D-40)."""
+        if server_of(user_id) != self._homeserver.server_name:
+            return True
+        return self._homeserver.is_local_user(user_id)
 
     async def put(self, call: Call) -> Answer:
         """Set the requester's own status; answered when it is on disk."""

@@ -23,7 +23,7 @@ from matrix_presence.interfaces import Requester
 from matrix_presence.view import PresenceView
 from matrix_presence.waiting import Waiting
 from matrix_presence.wire.filters import EVERYTHING, PresenceFilter
-from matrix_presence.wire.requests import parse_set_presence
+from matrix_presence.wire.requests import modern_states, parse_set_presence
 
 
 class PresenceSync:
@@ -39,6 +39,7 @@ class PresenceSync:
         self._handler = handler
         self._view = view
         self._waiting = waiting
+        self._states = modern_states(busy=config.busy)
         self._enabled = config.enabled is not False
         self._tracked = config.enabled is True
 
@@ -50,9 +51,9 @@ class PresenceSync:
         Guests are not shown as present by it (D-41).
 
         Raises:
-            InvalidParam: `set_presence` is none of its three values (A-81).
+            InvalidParam: `set_presence` has none of its values (A-81).
         """
-        stated = parse_set_presence(set_presence)
+        stated = parse_set_presence(set_presence, self._states)
         if not self._tracked or requester.is_guest:
             return nullcontext()
         return self._held(requester, stated)

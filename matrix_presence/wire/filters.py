@@ -68,7 +68,8 @@ def parse_presence_filter(filter_json: Mapping[str, Any]) -> PresenceFilter:
         senders=None if senders is None else frozenset(senders),
         not_senders=frozenset(_texts(part, "not_senders") or ()),
         limit=_limit(part),
-        fields=None if fields is None else tuple(map(_path, fields)),
+        # An empty list is how some clients say that they do not care.
+        fields=tuple(map(_path, fields)) if fields else None,
     )
 
 

@@ -68,14 +68,17 @@ def checked_status_msg(status_msg: str | None, limit: int) -> str | None:
     return status_msg
 
 
-def parse_set_presence(value: str | None) -> int | None:
+def parse_set_presence(value: str | None, states: Collection[str]) -> int | None:
     """What a sync states; None where it states nothing.
 
+    Args:
+        states: the values it may have; see `modern_states`.
+
     Raises:
-        InvalidParam: it is none of the three values (A-81).
+        InvalidParam: it has none of them (A-81).
     """
     if value is None:
         return None
-    if value not in _MODERN:
-        raise InvalidParam(f"'set_presence' must be one of {', '.join(_MODERN)}")
+    if value not in states:
+        raise InvalidParam(f"'set_presence' must be one of {', '.join(states)}")
     return BY_NAME[value]

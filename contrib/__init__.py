@@ -1,0 +1,1 @@
+"""What comes with matrix_presence and is not part of the package."""

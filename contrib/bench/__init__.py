@@ -1,0 +1,1 @@
+"""Measurements of matrix_presence; see README.md beside this file."""

@@ -1,0 +1,146 @@
+"""The command line: `matrix-presence serve` and `matrix-presence config`.
+
+The only module that touches the global reactor, through `task.react`. What is wrong
+with an option or a file is one sentence on stderr and exit status 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from twisted.internet import task
+from twisted.logger import STDLibLogObserver, globalLogBeginner
+
+from matrix_presence import __version__
+from matrix_presence.homeserver import settings
+from matrix_presence.homeserver.lifetime import PROG, refuse, serve
+from matrix_presence.homeserver.settings import ServeOptions
+from matrix_presence.options import ConfigError
+
+_LEVELS = ("debug", "info", "warning", "error")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command that these arguments (by default those of the process) ask for.
+
+    Raises:
+        SystemExit: 0 when all went well, 2 when it could not start.
+    """
+    asked = _parser().parse_args(arguments)
+    if asked.command == "config":
+        print(settings.describe(), end="")
+        return
+    try:
+        config = settings.settle(said(asked))
+    except ConfigError as error:
+        refuse(error)
+    _log_to_stderr(asked.log_level)
+    # The one of the two commands that is slow to import.
+    from matrix_presence.homeserver.app import make_service
+
+    task.react(serve, (config, make_service))
+
+
+def said(asked: argparse.Namespace) -> ServeOptions:
+    """What the file says, and over it what the command line says.
+
+    Raises:
+        ConfigError: one of them cannot be used; the file is named if it is the file.
+    """
+    written: Any = None
+    if asked.config is not None:
+        written = settings.read_yaml(Path(asked.config))
+        try:
+            settings.parse_options(written)
+        except ConfigError as error:
+            raise ConfigError(f"{asked.config}: {error}") from None
+    over = {key: getattr(asked, key) for key in _OPTIONS}
+    over = {key: value for key, value in over.items() if value is not None}
+    return settings.parse_options({**(written or {}), **over})
+
+
+def _log_to_stderr(level: str) -> None:
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=level.upper(),
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    globalLogBeginner.beginLoggingTo(
+        [STDLibLogObserver(name="twisted")], redirectStandardIO=False
+    )
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong without repeating all that would be right."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{PROG}: {message}\n")
+
+
+#: The options that a file can say too, as `settings.ServeOptions` names them.
+_OPTIONS = (
+    "server_name",
+    "data",
+    "database",
+    "listen",
+    "open_registration",
+    "rate_limit",
+)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog=PROG,
+        description="Matrix presence on its own, in a small homeserver.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands.add_parser(
+        "config",
+        help="print a configuration file with every option, its default and meaning",
+        allow_abbrev=False,
+    )
+    serve_parser = commands.add_parser(
+        "serve",
+        help="run the embedded homeserver",
+        description="Run the embedded homeserver. What is said here goes before what "
+        "the file says.",
+        allow_abbrev=False,
+    )
+    add = serve_parser.add_argument
+    add("--config", metavar="FILE", help="a YAML file; see `matrix-presence config`")
+    add("--data", metavar="DIR", help="where the database and the keys are")
+    add("--server-name", metavar="NAME", help="the name in the ids of users")
+    add("--database", metavar="URL", help="sqlite: or postgresql:")
+    add(
+        "--listen",
+        metavar="ENDPOINT",
+        action="append",
+        help="a Twisted endpoint such as tcp:8008:interface=127.0.0.1; repeatable",
+    )
+    add(
+        "--open-registration",
+        action="store_const",
+        const=True,
+        help="let anybody make an account; the default if all listeners are on "
+        "loopback",
+    )
+    add(
+        "--no-rate-limit",
+        dest="rate_limit",
+        action="store_const",
+        const=False,
+        help="do not limit what clients do",
+    )
+    add("--log-level", choices=_LEVELS, default="warning", help="default: warning")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,243 @@
+"""Every option of presence: default, unit, meaning, and what fits with what.
+
+Options that Synapse has too carry Synapse's names, so that a section can be moved from
+one file to the other. Durations are int milliseconds once they are read. This module
+knows nothing of Synapse, of files, or of the network.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import attrs
+
+from matrix_presence.kinds import (
+    DURATION,
+    RATE,
+    SWITCH,
+    TIMEOUT,
+    choice,
+    count,
+    several,
+    show_duration,
+    size,
+    text,
+)
+from matrix_presence.options import (
+    ConfigError,
+    Kind,
+    describe_section,
+    option,
+    parse_section,
+    section,
+)
+
+__all__ = [
+    "ConfigError",
+    "PerUser",
+    "PresenceConfig",
+    "RcPresence",
+    "describe",
+    "parse",
+]
+
+_ENABLED: Kind[bool | Literal["untracked"]] = choice(True, False, "untracked")
+_DISABLED_PUT: Kind[Literal[200, 403]] = choice(200, 403)
+_HIDDEN_STATUS: Kind[Literal[403, 404]] = choice(403, 404)
+_DISCONNECTED: Kind[Literal["online", "bump", "ignore"]] = choice(
+    "online", "bump", "ignore"
+)
+_ROOM_IDS = several(
+    text("", "room id", re.compile(r"![^\s]{1,254}").fullmatch),
+    "a list of room ids such as ['!abc:example.org']",
+)
+#: JSON writes some characters in six bytes. A push of one user must still stay far
+#: below the 64 KiB of an EDU (A-26).
+_LONGEST_STATUS = 8192
+
+
+@attrs.frozen
+class PerUser:
+    """A token bucket for each user."""
+
+    per_second: float = option(RATE, 1, "How many changes a user regains.")
+    burst_count: int = option(
+        count(1), 5, "How many changes a user can make in one go."
+    )
+
+
+@attrs.frozen
+class RcPresence:
+    """Who is limited by what."""
+
+    per_user: PerUser = section(PerUser, "For each user, over all devices.")
+
+
+@attrs.frozen
+class PresenceConfig:
+    """The section `presence`.
+
+    Raises:
+        ConfigError: two options contradict each other.
+    """
+
+    enabled: bool | Literal["untracked"] = option(
+        _ENABLED,
+        True,
+        "Whether there is presence. With untracked, what clients do sets nobody's "
+        "presence, and what is set by other means is still delivered.",
+    )
+    disabled_put: Literal[200, 403] = option(
+        _DISABLED_PUT,
+        200,
+        "How setting a status is answered while enabled is false: 200 pretends, 403 "
+        "tells.",
+    )
+    last_active_granularity: int = option(
+        DURATION,
+        "60s",
+        "How long after their last activity a user counts as currently active, and "
+        "how seldom a new last activity alone is announced.",
+    )
+    sync_online_timeout: int = option(
+        TIMEOUT,
+        "30s",
+        "How long after its last sync has returned a device still counts as "
+        "connected. Clients pause between polls, so keep it above their pauses.",
+    )
+    idle_timeout: int = option(
+        DURATION,
+        "5m",
+        "How long after their last activity a user who is online becomes "
+        "unavailable. With 0 only clients decide that.",
+    )
+    busy_online_timeout: int = option(
+        TIMEOUT,
+        "1h",
+        "How long after its last sync has returned a busy device still counts as busy.",
+    )
+    federation_timeout: int = option(
+        TIMEOUT,
+        "30m",
+        "How long a user of another server stays as they are when nothing more is "
+        "heard of them.",
+    )
+    federation_ping_interval: int = option(
+        TIMEOUT,
+        "25m",
+        "How often other servers are told again of users who are not offline.",
+    )
+    include_offline_users_on_sync: bool = option(
+        SWITCH, False, "Whether a first sync lists users who are offline too."
+    )
+    exclude_rooms_from_presence: tuple[str, ...] = option(
+        _ROOM_IDS, (), "Sharing one of these rooms shows nobody's presence."
+    )
+    max_room_members: int = option(
+        count(),
+        0,
+        "Sharing a room with more members than this shows nobody's presence. With 0 "
+        "any room does.",
+    )
+    rc_presence: RcPresence = section(
+        RcPresence, "How often presence may be set. Syncs are never refused for it."
+    )
+    busy: bool = option(
+        SWITCH, True, "Whether clients may set org.matrix.msc3026.busy."
+    )
+    status_msg_limit: int = option(
+        size(_LONGEST_STATUS), 1024, "The longest status message, in UTF-8."
+    )
+    keep_status_when_offline: bool = option(
+        SWITCH, True, "Whether a status message outlives going offline."
+    )
+    activity_when_disconnected: Literal["online", "bump", "ignore"] = option(
+        _DISCONNECTED,
+        "online",
+        "What a message means from a user who does not sync: online brings them "
+        "online for sync_online_timeout, bump only notes the time, ignore nothing.",
+    )
+    appservice_bump: bool = option(
+        SWITCH,
+        False,
+        "Whether what an application service does as one of its users is activity "
+        "of that user.",
+    )
+    appservice_persist: bool = option(
+        SWITCH,
+        True,
+        "Whether presence set by an application service stays until it is changed, "
+        "although its users do not sync.",
+    )
+    hidden_status: Literal[403, 404] = option(
+        _HIDDEN_STATUS,
+        403,
+        "How asking for the status of a user is answered who does not exist or whom "
+        "the requester may not see.",
+    )
+    refuse_query_tokens_on_v3: bool = option(
+        SWITCH,
+        False,
+        "Whether an access token in the query string is refused on v3 paths.",
+    )
+    tick: int = option(
+        DURATION,
+        "50ms",
+        "How long changes are gathered after a quiet time before they go out together.",
+    )
+    client_window: int = option(
+        DURATION,
+        "1s",
+        "How soon presence alone may wake the same waiting client again.",
+    )
+    client_wakeups_per_second: int = option(
+        count(),
+        1000,
+        "How many waiting clients presence alone may wake in a second, over all. "
+        "With 0 as many as there are.",
+    )
+    destination_window: int = option(
+        DURATION, "5s", "How soon the same server may be sent presence again."
+    )
+    transactions_per_second: int = option(
+        count(),
+        50,
+        "How many transactions presence alone may cause in a second, over all "
+        "servers. With 0 as many as there are.",
+    )
+    persist_interval: int = option(
+        TIMEOUT,
+        "10s",
+        "How often what the server derives (activity, idling, going offline) is "
+        "written. What a person set is written before they are answered.",
+    )
+
+    def __attrs_post_init__(self) -> None:
+        if self.idle_timeout:
+            self._check_order("last_active_granularity", "idle_timeout")
+        self._check_order("federation_ping_interval", "federation_timeout")
+        self._check_order("sync_online_timeout", "busy_online_timeout")
+
+    def _check_order(self, shorter: str, longer: str) -> None:
+        low, high = getattr(self, shorter), getattr(self, longer)
+        if low >= high:
+            raise ConfigError(
+                f"{shorter} ({show_duration(low)}) must be shorter than "
+                f"{longer} ({show_duration(high)})"
+            )
+
+
+def parse(presence: Mapping[str, Any] | None) -> PresenceConfig:
+    """The section `presence` of a configuration file.
+
+    Raises:
+        ConfigError: with one sentence that names the key and the value.
+    """
+    return parse_section(PresenceConfig, presence, "presence")
+
+
+def describe() -> str:
+    """The section with every option at its default, explained; itself valid YAML."""
+    return "\n".join(describe_section(PresenceConfig())) + "\n"

@@ -1,0 +1,1 @@
+"""Endpoints of the embedded homeserver, a file for each group."""

@@ -1,0 +1,163 @@
+"""Keys of devices: uploading, looking up, claiming, and what has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+import attrs
+
+from matrix_presence.errors import BadJson, InvalidParam, MissingParam, NotFound
+from matrix_presence.homeserver.accounts import Accounts
+from matrix_presence.homeserver.api.arguments import checked_id, mapping
+from matrix_presence.homeserver.api.paths import serve
+from matrix_presence.homeserver.authentication import Authentication
+from matrix_presence.interfaces import Requester
+from matrix_presence.web.call import Answer, Call
+from matrix_presence.web.routes import Router
+
+#: Keys in one upload; clients keep fifty on the server.
+_MOST = 500
+
+
+@attrs.frozen
+class KeyEndpoints:
+    """`/keys/…`, and `/room_keys/version`, as there is no backup of keys."""
+
+    accounts: Accounts
+    authentication: Authentication
+    #: The position of account data inside a `since` token of /sync.
+    position_of_token: Callable[[str], int]
+    #: Who shares a room with a user.
+    neighbours: Callable[[str], Collection[str]]
+
+    async def upload(self, call: Call) -> Answer:
+        """Keep the requester's keys; the answer counts its one-time keys."""
+        requester = self.authentication.requester(call.request)
+        if requester.device_id is None:
+            raise InvalidParam("Only a device has keys")
+        body = call.json()
+        identity = mapping(body, "device_keys", {})
+        if identity:
+            _refuse_others(identity, requester)
+        await self.accounts.keys.upload(
+            requester.user_id,
+            requester.device_id,
+            identity or None,
+            _keys(body, "one_time_keys"),
+            _keys(body, "fallback_keys"),
+        )
+        counts = self.accounts.otk_counts(requester.user_id, requester.device_id)
+        return 200, {"one_time_key_counts": counts}
+
+    async def query(self, call: Call) -> Answer:
+        """The identity keys of all or some devices of these users."""
+        self.authentication.requester(call.request)
+        answer = {}
+        for user_id, device_ids in mapping(call.json(), "device_keys").items():
+            if not isinstance(device_ids, list):
+                raise BadJson("'device_keys' must hold arrays of device ids")
+            if self.accounts.exists(user_id):
+                answer[user_id] = self._identities(user_id, device_ids)
+        return 200, {"device_keys": answer, "failures": {}}
+
+    async def claim(self, call: Call) -> Answer:
+        """A one-time key of each of these devices."""
+        self.authentication.requester(call.request)
+        wanted = _wanted(call.json())
+        answer: dict[str, dict[str, Any]] = {}
+        for user_id, device_id, algorithm in wanted:
+            key = await self.accounts.keys.claim(user_id, device_id, algorithm)
+            if key is not None:
+                answer.setdefault(user_id, {})[device_id] = key
+        return 200, {"one_time_keys": answer, "failures": {}}
+
+    async def changes(self, call: Call) -> Answer:
+        """The users whose devices changed after a /sync; users who left are not named.
+
+        What has changed until now is answered whatever `to` says: the client asks for
+        keys that are newer, which it had to do anyway.
+        """
+        requester = self.authentication.requester(call.request)
+        since, to = call.query("from"), call.query("to")
+        if since is None or to is None:
+            raise MissingParam("'from' and 'to' are needed")
+        self.position_of_token(to)
+        user_ids = {requester.user_id, *self.neighbours(requester.user_id)}
+        changed = self.accounts.device_lists_changed(
+            self.position_of_token(since), user_ids
+        )
+        return 200, {"changed": changed, "left": []}
+
+    async def backup_version(self, call: Call) -> Answer:
+        """There is no backup of keys."""
+        self.authentication.member(call.request)
+        raise NotFound("There is no backup of your keys")
+
+    def _identities(self, user_id: str, device_ids: list[Any]) -> dict[str, Any]:
+        account = self.accounts.account(user_id)
+        identities: dict[str, Any] = {}
+        for device in account.devices.values() if account else ():
+            keys = self.accounts.keys.identity(user_id, device.device_id)
+            if keys is None or (device_ids and device.device_id not in device_ids):
+                continue
+            if device.display_name is not None:
+                # `unsigned` is the server's to fill.
+                named = {"device_display_name": device.display_name}
+                keys = {**keys, "unsigned": named}
+            identities[device.device_id] = keys
+        return identities
+
+
+def _refuse_others(identity: dict[str, Any], requester: Requester) -> None:
+    """Do nothing, if these are the requester's own keys."""
+    whose = (identity.get("user_id"), identity.get("device_id"))
+    if whose != (requester.user_id, requester.device_id):
+        raise InvalidParam("'device_keys' are of another device")
+    for key in ("keys", "signatures"):
+        mapping(identity, key)
+
+
+def _keys(body: dict[str, Any], name: str) -> dict[str, Any]:
+    """Keys by `algorithm:id`."""
+    keys = mapping(body, name, {})
+    if len(keys) > _MOST:
+        raise InvalidParam(f"At most {_MOST} keys are taken at a time")
+    for key_id, key in keys.items():
+        algorithm, _, name_of_key = checked_id(key_id, name).partition(":")
+        if not (algorithm and name_of_key):
+            raise InvalidParam(f"{name!r} must be named 'algorithm:id'")
+        if not isinstance(key, str | dict):
+            raise BadJson(f"{name!r} must be texts or objects")
+    return keys
+
+
+def _wanted(body: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """User id, device id and algorithm of each key to be claimed."""
+    wanted = []
+    for user_id, devices in mapping(body, "one_time_keys").items():
+        if not isinstance(devices, dict):
+            raise BadJson("'one_time_keys' must hold objects")
+        for device_id, algorithm in devices.items():
+            if not isinstance(algorithm, str):
+                raise BadJson("The algorithm of a key must be a text")
+            wanted.append((user_id, device_id, algorithm))
+    return wanted
+
+
+def add_routes(
+    router: Router,
+    accounts: Accounts,
+    authentication: Authentication,
+    position_of_token: Callable[[str], int],
+    neighbours: Callable[[str], Collection[str]],
+) -> None:
+    """Serve keys of devices."""
+    endpoints = KeyEndpoints(accounts, authentication, position_of_token, neighbours)
+    serve(router, "POST", "keys/upload", endpoints.upload)
+    # Of r0: the device may be named in the path. The token says which one it is.
+    serve(router, "POST", "keys/upload/{device_id}", endpoints.upload, ["r0"])
+    serve(router, "POST", "keys/query", endpoints.query)
+    serve(router, "POST", "keys/claim", endpoints.claim)
+    serve(router, "GET", "keys/changes", endpoints.changes)
+    serve(router, "GET", "room_keys/version", endpoints.backup_version)

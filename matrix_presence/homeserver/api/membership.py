@@ -1,0 +1,112 @@
+"""Joining, leaving, inviting, kicking, banning, knocking, forgetting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+from matrix_presence.errors import NotFound
+from matrix_presence.homeserver.api.arguments import optional_text, text
+from matrix_presence.homeserver.api.paths import serve
+from matrix_presence.homeserver.api.room_access import RoomAccess
+from matrix_presence.homeserver.room import Room
+from matrix_presence.homeserver.room_directory import RoomDirectory
+from matrix_presence.interfaces import Requester
+from matrix_presence.web.call import Answer, Call, Endpoint
+from matrix_presence.web.routes import Router
+
+#: Of a sender, a room, another user, and a reason.
+_ToOther = Callable[[str, Room, str, str | None], None]
+
+
+@attrs.frozen
+class MembershipEndpoints:
+    """Who is in which room."""
+
+    access: RoomAccess
+    directory: RoomDirectory
+
+    async def join(self, call: Call) -> Answer:
+        """Join the room of this id or alias."""
+        requester = self.access.writer(call, guests=True)
+        reason = optional_text(call.json_or_empty(), "reason")
+        room = self._named_room(call)
+        self.access.memberships.join(requester, room, reason)
+        await self.access.done(requester)
+        return 200, {"room_id": room.room_id}
+
+    async def knock(self, call: Call) -> Answer:
+        """Ask to be let into the room of this id or alias."""
+        requester = self.access.writer(call)
+        reason = optional_text(call.json_or_empty(), "reason")
+        room = self._named_room(call)
+        self.access.memberships.knock(requester.user_id, room, reason)
+        await self.access.done(requester)
+        return 200, {"room_id": room.room_id}
+
+    async def leave(self, call: Call) -> Answer:
+        """Leave the room, or reject its invite."""
+        # Also for guests and the suspended: nobody has to stay.
+        requester = self.access.reader(call)
+        reason = optional_text(call.json_or_empty(), "reason")
+        room = self.access.room(call)
+        self.access.memberships.leave(requester.user_id, room, reason)
+        await self._left(requester)
+        return 200, {}
+
+    async def forget(self, call: Call) -> Answer:
+        """Show the room no more."""
+        requester = self.access.reader(call)
+        self.access.rooms.forget(requester.user_id, self.access.room(call))
+        await self._left(requester)
+        return 200, {}
+
+    def to_other(self, change: _ToOther) -> Endpoint:
+        """An endpoint with which one user changes the membership of another."""
+
+        async def endpoint(call: Call) -> Answer:
+            requester = self.access.writer(call)
+            body = call.json()
+            user_id, reason = text(body, "user_id"), optional_text(body, "reason")
+            change(requester.user_id, self.access.room(call), user_id, reason)
+            await self.access.done(requester)
+            return 200, {}
+
+        return endpoint
+
+    async def _left(self, requester: Requester) -> None:
+        """Wait until it is stored. Going away is no sign of activity."""
+        await self.access.rooms.journal.stored()
+
+    def _named_room(self, call: Call) -> Room:
+        """The room whose id or alias is in the path.
+
+        Raises:
+            NotFound: this server knows no such room, and cannot ask others.
+        """
+        named = call.params["room_id"]
+        if named.startswith("#"):
+            return self.directory.room_of(named)
+        room = self.access.rooms.get(named)
+        if room is None:
+            raise NotFound("This server knows no such room")
+        return room
+
+
+def add_routes(router: Router, access: RoomAccess, directory: RoomDirectory) -> None:
+    """Serve memberships."""
+    endpoints = MembershipEndpoints(access, directory)
+    memberships = access.memberships
+    serve(router, "POST", "join/{room_id}", endpoints.join)
+    serve(router, "POST", "knock/{room_id}", endpoints.knock)
+    serve(router, "POST", "rooms/{room_id}/join", endpoints.join)
+    serve(router, "POST", "rooms/{room_id}/leave", endpoints.leave)
+    serve(router, "POST", "rooms/{room_id}/forget", endpoints.forget)
+    for name, change in (
+        ("invite", memberships.invite),
+        ("kick", memberships.kick),
+        ("ban", memberships.ban),
+        ("unban", memberships.unban),
+    ):
+        serve(router, "POST", f"rooms/{{room_id}}/{name}", endpoints.to_other(change))

@@ -1,0 +1,141 @@
+"""Aliases of rooms, and the list of public rooms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from matrix_presence.errors import BadJson, Forbidden, InvalidParam, NotFound
+from matrix_presence.homeserver.api.arguments import (
+    listing,
+    mapping,
+    optional_text,
+    text,
+    whole_number,
+)
+from matrix_presence.homeserver.api.paths import serve
+from matrix_presence.homeserver.api.room_access import RoomAccess
+from matrix_presence.homeserver.room import Room
+from matrix_presence.homeserver.room_directory import RoomDirectory
+from matrix_presence.web.call import Answer, Call
+from matrix_presence.web.routes import Router
+
+_MAX_PAGE = 500
+_MAX_DIGITS = 9
+
+
+@attrs.frozen
+class PublicRoomsEndpoints:
+    """How rooms are found."""
+
+    access: RoomAccess
+    directory: RoomDirectory
+
+    async def resolve(self, call: Call) -> Answer:
+        """The room of an alias; anybody may ask."""
+        room = self.directory.room_of(call.params["alias"])
+        servers = [self.access.rooms.server_name]
+        return 200, {"room_id": room.room_id, "servers": servers}
+
+    async def add_alias(self, call: Call) -> Answer:
+        """Give an alias to a room."""
+        requester = self.access.writer(call)
+        room = self.access.rooms.get(text(call.json(), "room_id"))
+        if room is None or requester.user_id not in room.joined:
+            raise Forbidden("You are not in this room")
+        self.directory.add(call.params["alias"], room, requester.user_id)
+        await self.access.rooms.journal.stored()
+        return 200, {}
+
+    async def remove_alias(self, call: Call) -> Answer:
+        """Take an alias away."""
+        requester = self.access.writer(call)
+        self.directory.remove(call.params["alias"], requester.user_id)
+        await self.access.rooms.journal.stored()
+        return 200, {}
+
+    async def listed(self, call: Call) -> Answer:
+        """Whether a room is in the list; anybody may ask."""
+        listed = self.directory.is_published(self._room(call))
+        return 200, {"visibility": "public" if listed else "private"}
+
+    async def list_room(self, call: Call) -> Answer:
+        """Put a room in the list, or take it out."""
+        requester = self.access.writer(call)
+        visibility = optional_text(call.json(), "visibility") or "public"
+        if visibility not in ("public", "private"):
+            raise InvalidParam("'visibility' must be public or private")
+        room = self._room(call)
+        self.directory.check_runs(room, requester.user_id)
+        self.directory.publish(room, visibility == "public")
+        await self.access.rooms.journal.stored()
+        return 200, {}
+
+    async def public_rooms(self, call: Call) -> Answer:
+        """The list, a page at a time; anybody may ask."""
+        self._check_server(call)
+        limit = call.query("limit")
+        number = _MAX_PAGE if limit is None else _number(limit, "limit")
+        return 200, self._page("", None, number, call.query("since"))
+
+    async def search(self, call: Call) -> Answer:
+        """The rooms in the list that fit, a page at a time."""
+        self.access.reader(call)
+        self._check_server(call)
+        body = call.json_or_empty()
+        only = mapping(body, "filter", {})
+        term = optional_text(only, "generic_search_term") or ""
+        types = None
+        if only.get("room_types") is not None:
+            types = listing(only, "room_types")
+            if not all(item is None or type(item) is str for item in types):
+                raise BadJson("'room_types' must be an array of texts or null")
+        limit = whole_number(body, "limit", _MAX_PAGE)
+        return 200, self._page(term, types, limit, optional_text(body, "since"))
+
+    def _page(
+        self, term: str, types: list[Any] | None, limit: int, since: str | None
+    ) -> dict[str, Any]:
+        """The rooms from `since` on, which is how many went before."""
+        first = _number(since, "since") if since else 0
+        last = first + max(1, min(limit, _MAX_PAGE))
+        found = self.directory.search(term, types)
+        answer: dict[str, Any] = {
+            "chunk": found[first:last],
+            "total_room_count_estimate": len(found),
+        }
+        if last < len(found):
+            answer["next_batch"] = str(last)
+        if first > 0:
+            answer["prev_batch"] = str(max(0, 2 * first - last))
+        return answer
+
+    def _check_server(self, call: Call) -> None:
+        server = call.query("server")
+        if server and server != self.access.rooms.server_name:
+            raise NotFound("The rooms of other servers cannot be listed here")
+
+    def _room(self, call: Call) -> Room:
+        room = self.access.rooms.get(call.params["room_id"])
+        if room is None:
+            raise NotFound("There is no such room")
+        return room
+
+
+def _number(value: str, name: str) -> int:
+    if not (value.isascii() and value.isdecimal() and len(value) <= _MAX_DIGITS):
+        raise InvalidParam(f"'{name}' must be a number of rooms")
+    return int(value)
+
+
+def add_routes(router: Router, access: RoomAccess, directory: RoomDirectory) -> None:
+    """Serve the room directory."""
+    endpoints = PublicRoomsEndpoints(access, directory)
+    serve(router, "GET", "directory/room/{alias}", endpoints.resolve)
+    serve(router, "PUT", "directory/room/{alias}", endpoints.add_alias)
+    serve(router, "DELETE", "directory/room/{alias}", endpoints.remove_alias)
+    serve(router, "GET", "directory/list/room/{room_id}", endpoints.listed)
+    serve(router, "PUT", "directory/list/room/{room_id}", endpoints.list_room)
+    serve(router, "GET", "publicRooms", endpoints.public_rooms)
+    serve(router, "POST", "publicRooms", endpoints.search)

@@ -1,0 +1,118 @@
+"""The rooms of the embedded homeserver, put together."""
+
+from __future__ import annotations
+
+import attrs
+from signedjson.types import SigningKey
+from twisted.internet.interfaces import IReactorTime
+
+from matrix_presence.homeserver.accounts import Accounts
+from matrix_presence.homeserver.api import (
+    membership,
+    public_rooms,
+    reading_marks,
+    room_creation,
+    room_history,
+    room_state,
+    sending,
+)
+from matrix_presence.homeserver.api.room_access import Active, RoomAccess
+from matrix_presence.homeserver.authentication import Authentication
+from matrix_presence.homeserver.drafts import Signer
+from matrix_presence.homeserver.journal import Journal
+from matrix_presence.homeserver.memberships import Memberships
+from matrix_presence.homeserver.positions import Positions
+from matrix_presence.homeserver.receipts import Receipts
+from matrix_presence.homeserver.room_directory import RoomDirectory
+from matrix_presence.homeserver.rooms import Rooms
+from matrix_presence.homeserver.sync import endpoint as sync
+from matrix_presence.homeserver.sync.answer import Answers, PresenceSide
+from matrix_presence.homeserver.sync.rooms import SyncRooms
+from matrix_presence.homeserver.typing_notices import TypingNotices
+from matrix_presence.homeserver.waiting import Waiting
+from matrix_presence.storage.database import Database
+from matrix_presence.web.routes import Router
+
+
+@attrs.frozen(eq=False)
+class RoomSide:
+    """Everything of the homeserver that is about rooms."""
+
+    rooms: Rooms
+    memberships: Memberships
+    directory: RoomDirectory
+    receipts: Receipts
+    typing: TypingNotices
+    accounts: Accounts
+    clock: IReactorTime
+
+    @classmethod
+    async def load(
+        cls,
+        database: Database,
+        accounts: Accounts,
+        key: SigningKey,
+        clock: IReactorTime,
+    ) -> RoomSide:
+        """The rooms as they are stored; they follow what happens to accounts."""
+        signer = Signer(accounts.server_name, key, clock)
+        rooms = Rooms(signer, Journal(database), Positions(clock), Waiting())
+        side = cls(
+            rooms,
+            Memberships(rooms, accounts),
+            RoomDirectory(rooms),
+            Receipts(rooms),
+            TypingNotices(rooms, clock),
+            accounts,
+            clock,
+        )
+        await rooms.load()
+        await side.directory.load()
+        await side.receipts.load()
+        listeners = accounts.listeners
+        listeners.profile_changed.append(side.memberships.profile_changed)
+        listeners.deactivated.append(side.memberships.deactivated)
+        listeners.something_for.append(rooms.waiting.wake)
+        listeners.device_list_changed.append(side._device_list_changed)
+        return side
+
+    def add_routes(
+        self,
+        router: Router,
+        authentication: Authentication,
+        presence: PresenceSide,
+        active: Active,
+    ) -> None:
+        """Serve rooms and /sync.
+
+        Args:
+            active: told of the user and device of each pro-active event.
+        """
+        access = RoomAccess(authentication, self.rooms, self.memberships, active)
+        room_creation.add_routes(router, access, self.directory)
+        membership.add_routes(router, access, self.directory)
+        sending.add_routes(router, access, self.directory)
+        room_state.add_routes(router, access, self.directory)
+        room_history.add_routes(router, access, self.accounts)
+        reading_marks.add_routes(
+            router, access, self.receipts, self.typing, self.accounts
+        )
+        public_rooms.add_routes(router, access, self.directory)
+        sync_rooms = SyncRooms(self.rooms, self.receipts, self.typing)
+        endpoint = sync.SyncEndpoint(
+            authentication.requester,
+            Answers(self.rooms, sync_rooms, self.accounts, presence),
+            self.accounts,
+            presence,
+            self.rooms.waiting,
+            self.clock,
+        )
+        sync.add_routes(router, endpoint)
+
+    def stop(self) -> None:
+        """Leave nothing in the reactor."""
+        self.typing.stop()
+
+    def _device_list_changed(self, user_id: str) -> None:
+        """The devices of a user are news for all who share a room."""
+        self.rooms.waiting.wake_all(self.rooms.neighbours(user_id) | {user_id})

@@ -1,0 +1,1 @@
+"""Where presence survives a restart: SQLite, PostgreSQL or memory."""

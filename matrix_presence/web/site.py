@@ -1,0 +1,137 @@
+"""The HTTP server under the resource tree: what a client may cost.
+
+Bodies are bounded, slow clients are timed out, idle connections hold a few kilobytes
+and one timer each. HTTP/2 is left to a reverse proxy.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.protocols.basic import LineReceiver
+from twisted.web import http
+from twisted.web.resource import IResource
+from twisted.web.server import Site
+
+from matrix_presence.web.request import MatrixRequest
+
+#: Bytes of a request body: a status needs a hundred, an upload of keys a hundred
+#: thousand.
+BODY_LIMIT = 1024 * 1024
+#: Seconds a client may take to send one request, or stay silent between two.
+TIME_OUT = 60.0
+
+logger = logging.getLogger(__name__)
+
+
+class MatrixChannel(http.HTTPChannel):
+    """One connection; its time-out is for a whole request, not for the next byte."""
+
+    #: Set by the site as it makes the channel.
+    site: MatrixSite
+    #: Nothing has come since the connection began or the last answer was sent.
+    _silent = True
+    _peer: IAddress | None = None
+    _host: IAddress | None = None
+
+    def dataReceived(self, data: bytes) -> None:
+        """Parse; only the first bytes of a request start its time anew.
+
+        A client that sends a byte now and then would otherwise keep its connection
+        for ever.
+        """
+        if self._silent:
+            self._silent = False
+            self.resetTimeout()
+        LineReceiver.dataReceived(self, data)
+
+    def requestDone(self, request: http.Request) -> None:
+        """The request has been answered, the next may begin."""
+        self._silent = True
+        super().requestDone(request)
+
+    def getPeer(self) -> IAddress:
+        """The address of the client; asked once, a request asks each time."""
+        if self._peer is None:
+            self._peer = super().getPeer()
+        return self._peer
+
+    def getHost(self) -> IAddress:
+        """The address the client connected to; asked once, it is a system call."""
+        if self._host is None:
+            self._host = super().getHost()
+        return self._host
+
+
+class MatrixSite(Site):
+    """A site of `MatrixRequest`s on `MatrixChannel`s."""
+
+    # Twisted has typed this as its proxy that switches to HTTP/2.
+    protocol = MatrixChannel  # type: ignore[assignment]
+    requestFactory = MatrixRequest
+
+    def __init__(
+        self,
+        root: IResource,
+        reactor: IReactorTime,
+        *,
+        body_limit: int = BODY_LIMIT,
+        time_out: float = TIME_OUT,
+    ) -> None:
+        super().__init__(
+            root, reactor=reactor, timeout=time_out, parsePOSTFormSubmission=False
+        )
+        self.body_limit = body_limit
+        self._date_at = -1
+        self._date = b""
+
+    def date(self) -> bytes:
+        """The Date header of now; written out once a second."""
+        now = int(self.reactor.seconds())
+        if now != self._date_at:
+            self._date_at = now
+            self._date = http.datetimeToString(now)
+        return self._date
+
+    def startFactory(self) -> None:
+        """Nothing: Twisted's own access log is not used."""
+
+    def stopFactory(self) -> None:
+        """Nothing was started."""
+
+    def log(self, request: http.Request) -> None:
+        """One line for each answer, where INFO is logged.
+
+        Without the query, in which clients may send their access token.
+        """
+        if logger.isEnabledFor(logging.INFO):
+            logger.info(
+                '%s "%s %s" %d %d',
+                getattr(request.getClientAddress(), "host", "-"),
+                request.method.decode("ascii", "backslashreplace"),
+                request.path.decode("ascii", "backslashreplace"),
+                request.code,
+                request.sentLength,
+            )
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """HTTP/1.1 only, whatever TLS could negotiate."""
+        return [b"http/1.1"]
+
+
+def matrix_site(
+    root: IResource,
+    reactor: IReactorTime,
+    *,
+    body_limit: int = BODY_LIMIT,
+    time_out: float = TIME_OUT,
+) -> MatrixSite:
+    """A site that serves this resource tree.
+
+    Args:
+        body_limit: bytes of a request body; more is answered 413 `M_TOO_LARGE`.
+        time_out: seconds for one request to arrive, and of silence between two. How
+            long an answer takes is not limited by it.
+    """
+    return MatrixSite(root, reactor, body_limit=body_limit, time_out=time_out)

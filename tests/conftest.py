@@ -1,0 +1,28 @@
+"""What only pytest needs; trial never reads this file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import pytest_twisted
+from twisted.trial import unittest
+
+
+@pytest.fixture(autouse=True)
+def _trial_tests_share_the_reactor(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Trial tests on the real reactor wait by pytest-twisted once it runs the reactor.
+
+    Trial would start a reactor that runs already (pytest-twisted issue 147).
+    """
+    # Here and not above: pytest-twisted chooses the reactor after this file is read.
+    from twisted.internet import reactor
+
+    if reactor.running:
+
+        def wait(_test: unittest.TestCase, deferred: Any, **_kwargs: Any) -> None:
+            pytest_twisted.blockon(deferred)
+
+        monkeypatch.setattr(unittest.TestCase, "_wait", wait)
+    yield

@@ -1,0 +1,1 @@
+"""Tests of the core on virtual time: what follows from what, and when."""

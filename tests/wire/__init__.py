@@ -1,0 +1,1 @@
+"""Tests of `matrix_presence.wire`."""

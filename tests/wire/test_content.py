@@ -1,0 +1,98 @@
+"""The content of a status and of an `m.presence` event."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from matrix_presence.rules.profiles import NO_PROFILE, Profile
+from matrix_presence.rules.states import Presence
+from matrix_presence.wire.content import event, status_content, with_profile
+from tests.base import TestCase
+
+_STATES = st.sampled_from(list(Presence))
+
+
+class StatusContentTests(TestCase):
+    """What a status says."""
+
+    def test_names(self) -> None:
+        """Each state has its modern name; free for chat is a kind of online (A-41,
+        A-47)."""
+        names = [
+            status_content(state, None, None, False)["presence"] for state in Presence
+        ]
+        self.assertEqual(
+            names,
+            ["offline", "unavailable", "online", "online", "org.matrix.msc3026.busy"],
+        )
+
+    def test_what_is_not_known_is_left_out(self) -> None:
+        """No key has the value null or an empty message (A-41)."""
+        for status_msg in (None, ""):
+            content = status_content(Presence.OFFLINE, status_msg, None, False)
+            self.assertEqual(content, {"presence": "offline"})
+
+    @given(_STATES, st.none() | st.text(), st.none() | st.integers(), st.booleans())
+    def test_types(
+        self, state: int, status_msg: str | None, ago: int | None, active: bool
+    ) -> None:
+        """The keys have their types, and none is there without a value (A-41)."""
+        content = status_content(state, status_msg, ago, active)
+        for key, kind in (
+            ("presence", str),
+            ("status_msg", str),
+            ("last_active_ago", int),
+            ("currently_active", bool),
+        ):
+            if key in content:
+                self.assertIs(type(content.pop(key)), kind)
+        self.assertEqual(content, {})
+
+    @given(st.integers())
+    def test_time_is_within_bounds(self, ago: int) -> None:
+        """`last_active_ago` is never negative nor larger than JSON can carry (A-111)."""
+        content = status_content(Presence.ONLINE, None, ago, True)
+        told = content["last_active_ago"]
+        self.assertEqual(told, sorted((0, ago, 2**53 - 1))[1])
+
+    def test_zero_is_a_time(self) -> None:
+        """Somebody active this very moment has a `last_active_ago` of 0 (A-111)."""
+        content = status_content(Presence.ONLINE, None, 0, True)
+        self.assertEqual(content["last_active_ago"], 0)
+
+    def test_currently_active_goes_with_online(self) -> None:
+        """`currently_active` is there, true or false, for online and free for chat
+        (A-112)."""
+        for state in Presence:
+            for active in (True, False):
+                content = status_content(state, None, None, active)
+                if state in (Presence.ONLINE, Presence.FREE_FOR_CHAT):
+                    self.assertIs(content["currently_active"], active)
+                else:
+                    self.assertNotIn("currently_active", content)
+
+
+class EventTests(TestCase):
+    """The event around the content."""
+
+    def test_shape(self) -> None:
+        """Type, sender and content, no id and no room (A-85)."""
+        content = {"presence": "online"}
+        self.assertEqual(
+            event("@a:hs", content),
+            {"type": "m.presence", "sender": "@a:hs", "content": content},
+        )
+
+    def test_profile(self) -> None:
+        """What is set of a profile is carried, what is not is left out (A-113, D-3)."""
+        for profile, expected in (
+            (NO_PROFILE, {}),
+            (Profile("A", None), {"displayname": "A"}),
+            (Profile(None, "mxc://hs/a"), {"avatar_url": "mxc://hs/a"}),
+            (
+                Profile("A", "mxc://hs/a"),
+                {"displayname": "A", "avatar_url": "mxc://hs/a"},
+            ),
+        ):
+            self.assertEqual(with_profile({}, profile), expected)
