@@ -94,7 +94,9 @@ class PresenceService(Service):
         )
         self.view = PresenceView(clock, self.cache, config)
         self.status = StatusEndpoints(homeserver, self.handler, self.view, config)
-        self.sync = PresenceSync(self.handler, self.view, self.waiting, config)
+        self.sync = PresenceSync(
+            self.handler, self.view, self.ticks, self.waiting, config
+        )
         self._sweep = Sweep(clock, self.handler, self.cache.wheel.width)
         self._starting: Deferred[None] | None = None
         #: How the start went; None while it is under way.

@@ -131,9 +131,7 @@ class MemoryPresence:
         self.homeserver = MemoryHomeserver(server_name)
         self.store = store or MemoryPresenceStore()
         config: PresenceConfig = parse(options)
-        self.service = PresenceService(
-            self.clock, self.homeserver, self.store, config
-        )
+        self.service = PresenceService(self.clock, self.homeserver, self.store, config)
         self.handler = self.service.handler
         self.view = self.service.view
         self.sync = self.service.sync

@@ -7,7 +7,6 @@ import unittest
 from typing import Any
 
 from treq.testing import StubTreq
-from twisted.internet.defer import succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
@@ -68,7 +67,7 @@ class MemoryHomeserverTests(TestCase):
         self.homeserver = MemoryHomeserver()
         router = Router()
         router.add("GET", "whoami", self.whoami)
-        self.treq = StubTreq(router)
+        self.treq: Any = StubTreq(router)
 
     async def whoami(self, call: Call) -> Answer:
         """Who sent the request."""
@@ -273,7 +272,7 @@ class EmbeddingTests(TestCase):
         self.token = self.presence.homeserver.add_user("@a/b:hs")
         self.root = Resource()
         self.root.putChild(b"hello", Hello())
-        self.treq = StubTreq(self.root)
+        self.treq: Any = StubTreq(self.root)
 
     async def get(self, path: str, status: int = 200) -> Any:
         """What is at this path; `StubTreq` serves the tree with a plain `Site`."""
@@ -284,7 +283,6 @@ class EmbeddingTests(TestCase):
 
     async def assert_is_served(self) -> None:
         """The status is there, with a slash in the user id, and the host is too."""
-        await succeed(None)
         for version in ("v3", "r0"):
             path = f"/_matrix/client/{version}/presence/@a%2Fb:hs/status"
             self.assertEqual(await self.get(path), '{"presence":"offline"}')
@@ -323,7 +321,7 @@ class EmbeddingTests(TestCase):
         presence, requester = self.presence, Requester("@a/b:hs", "DEVICE")
         with presence.sync.connected(requester, "online"):
             events, position = presence.sync.part(requester.user_id, None)
-        self.assertEqual((events, position), ([], 0))
-        presence.clock.advance(1)
-        events, _ = presence.sync.part(requester.user_id, position)
         self.assertEqual([event["sender"] for event in events], ["@a/b:hs"])
+        presence.clock.advance(1)
+        _, later = presence.sync.part(requester.user_id, position)
+        self.assertEqual(presence.sync.part(requester.user_id, later), ([], later))

@@ -26,13 +26,15 @@ from matrix_presence.homeserver.logins import token_hash
 from matrix_presence.interfaces import Requester
 
 _BEARER = b"bearer "
+_V3 = b"/_matrix/client/v3/"
 
 
 class Authentication:
     """Finds out who asks.
 
     Args:
-        token_in_query: also take `?access_token=`, as old clients send it (A-10).
+        query_tokens_on_v3: also take `?access_token=` on v3 paths; on older ones, whose
+            clients know nothing else, it is always taken (A-10).
     """
 
     def __init__(
@@ -40,10 +42,10 @@ class Authentication:
         accounts: Accounts,
         appservices: Sequence[AppService] = (),
         *,
-        token_in_query: bool = True,
+        query_tokens_on_v3: bool = True,
     ) -> None:
         self._accounts = accounts
-        self._token_in_query = token_in_query
+        self._query_tokens_on_v3 = query_tokens_on_v3
         self.appservices = {token_hash(one.as_token): one for one in appservices}
 
     async def create_senders(self) -> None:
@@ -124,7 +126,8 @@ class Authentication:
         header = request.getHeader(b"Authorization")
         if header is not None and header[:7].lower() == _BEARER:
             return header[7:].strip().decode("ascii", "replace")
-        token = _argument(request, b"access_token") if self._token_in_query else None
+        in_query = self._query_tokens_on_v3 or not request.path.startswith(_V3)
+        token = _argument(request, b"access_token") if in_query else None
         if token is None:
             raise MissingToken()
         return token

@@ -86,7 +86,7 @@ class RoomSide:
         """Serve rooms and /sync.
 
         Args:
-            active: told of the user and device of each pro-active event.
+            active: told whose each pro-active event was.
         """
         access = RoomAccess(authentication, self.rooms, self.memberships, active)
         room_creation.add_routes(router, access, self.directory)

@@ -132,9 +132,7 @@ def status_set(
     )
 
 
-def synced(
-    device: Device, stated: int | None, now: int, timeouts: Timeouts
-) -> Device:
+def synced(device: Device, stated: int | None, now: int, timeouts: Timeouts) -> Device:
     """The device as a sync of it begins.
 
     `stated` is the request's `set_presence`, None where it was omitted: that means
@@ -161,9 +159,7 @@ def synced(
     )
 
 
-def _stated_by_sync(
-    device: Device, before: int, stated: int | None
-) -> tuple[int, int]:
+def _stated_by_sync(device: Device, before: int, stated: int | None) -> tuple[int, int]:
     """The presence and the available state after a sync that does not hide."""
     if before == BUSY:  # Only a status ends busy (B-50).
         return BUSY, BUSY
@@ -207,9 +203,7 @@ def was_active(
     presence = device.presence
     if presence <= UNAVAILABLE:
         presence = device.available
-    return Device(
-        presence, device.hold, device.available, now, now, device.syncing
-    )
+    return Device(presence, device.hold, device.available, now, now, device.syncing)
 
 
 def timed_out(device: Device, now: int, timeouts: Timeouts) -> Device | None:

@@ -51,7 +51,7 @@ _Read = Callable[[Parts], int]
 _GAUGES: tuple[tuple[str, str, _Read], ...] = (
     (
         "devices",
-        "Devices that count for their user's presence.",
+        "Devices that are connected, or whose wish to be hidden is kept.",
         lambda parts: parts.cache.devices.count,
     ),
     (

@@ -180,6 +180,9 @@ def _rest(
         while True:
             try:
                 result = yield waits_for
+            except GeneratorExit:
+                coroutine.close()
+                raise
             except BaseException as error:
                 waits_for = coroutine.throw(error)
             else:

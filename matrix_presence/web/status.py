@@ -47,7 +47,7 @@ class StatusEndpoints:
         if self._config.enabled is False:
             return 200, {"presence": "offline"}
         content = None
-        if self._may_exist(user_id):
+        if user_id == requester.user_id or self._may_exist(user_id):
             content = self._view.status(requester.user_id, user_id)
         if content is None:
             # The same for somebody who does not exist.

@@ -20,6 +20,7 @@ from twisted.internet.defer import Deferred
 from matrix_presence.config import PresenceConfig
 from matrix_presence.handler import PresenceHandler
 from matrix_presence.interfaces import Requester
+from matrix_presence.ticks import Ticks
 from matrix_presence.view import PresenceView
 from matrix_presence.waiting import Waiting
 from matrix_presence.wire.filters import EVERYTHING, PresenceFilter
@@ -33,11 +34,13 @@ class PresenceSync:
         self,
         handler: PresenceHandler,
         view: PresenceView,
+        ticks: Ticks,
         waiting: Waiting,
         config: PresenceConfig,
     ) -> None:
         self._handler = handler
         self._view = view
+        self._ticks = ticks
         self._waiting = waiting
         self._states = modern_states(busy=config.busy)
         self._enabled = config.enabled is not False
@@ -62,6 +65,8 @@ class PresenceSync:
     def _held(self, requester: Requester, stated: int | None) -> Iterator[None]:
         user_id, device_id = requester.user_id, requester.device_id
         sync = self._handler.sync_began(user_id, device_id, stated)
+        if sync is not None:
+            self._ticks.hasten(sync[0])
         try:
             yield
         finally:

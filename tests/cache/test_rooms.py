@@ -84,9 +84,7 @@ class RoomsTests(TestCase):
             )
             self.assertEqual(naive.seen_by(user), set(rooms.seen_by(user)))
             for other in range(USERS):
-                self.assertEqual(
-                    other in naive.seen_by(user), rooms.share(user, other)
-                )
+                self.assertEqual(other in naive.seen_by(user), rooms.share(user, other))
 
     @given(st.integers(100, 300), st.integers(0, 299))
     def test_large_rooms_work_as_small_ones_do(self, many: int, leaver: int) -> None:

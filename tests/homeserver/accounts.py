@@ -42,7 +42,7 @@ class AccountsTestCase(TestCase):
 
     appservices: Sequence[AppService] = ()
     open_registration = True
-    token_in_query = True
+    query_tokens_on_v3 = True
 
     def setUp(self) -> None:
         """An empty server."""
@@ -65,7 +65,7 @@ class AccountsTestCase(TestCase):
         for name in ("ignores", "something_for", "device_list_changed"):
             self.listen(name)
         self.authentication = Authentication(
-            self.accounts, self.appservices, token_in_query=self.token_in_query
+            self.accounts, self.appservices, query_tokens_on_v3=self.query_tokens_on_v3
         )
         self.done(self.authentication.create_senders())
         router = Router()

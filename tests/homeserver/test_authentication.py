@@ -69,9 +69,9 @@ class TokenTests(AccountsTestCase):
 
 
 class StrictTokenTests(AccountsTestCase):
-    """A server that takes no tokens in the query."""
+    """A server that takes no tokens in the query of v3 paths."""
 
-    token_in_query = False
+    query_tokens_on_v3 = False
 
     def test_token_in_the_query_does_not_count(self) -> None:
         """The header is insisted on (A-10)."""

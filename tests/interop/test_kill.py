@@ -10,7 +10,6 @@ import contextlib
 import http.client
 import os
 import random
-import re
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -20,6 +19,7 @@ from urllib.parse import quote
 
 from contrib.bench.people import Account, Caller, register, share_a_room, status_path
 from contrib.bench.servers import Server
+from matrix_presence.homeserver.sync.token import parse_sync_token
 from tests.interop.running import running
 
 ROUNDS = int(os.environ.get("MATRIX_PRESENCE_KILLS", "50"))
@@ -141,10 +141,8 @@ class Watcher:
 
 
 def presence_position(token: str) -> int:
-    """The presence position in a sync token."""
-    found = re.search(r"p(\d+)", token)
-    assert found is not None, token
-    return int(found[1])
+    """The presence position in a sync token of the embedded homeserver."""
+    return parse_sync_token(token).presence
 
 
 @contextlib.contextmanager

@@ -50,9 +50,7 @@ class AddUpTests(TestCase):
         """Only when no device is active, is the user (B-44)."""
         idle = [poll(UNKNOWN, None, NOW), put(UNKNOWN, UNAVAILABLE, NOW)]
         idle[1] = poll(idle[1], UNAVAILABLE, NOW)
-        self.assertEqual(
-            UNAVAILABLE, add_up(idle, NOW + 6 * MINUTE, TIMEOUTS).presence
-        )
+        self.assertEqual(UNAVAILABLE, add_up(idle, NOW + 6 * MINUTE, TIMEOUTS).presence)
 
     def test_the_last_activity_is_that_of_any_device(self) -> None:
         """The newest of the devices' activities is the user's (B-5, B-10)."""
@@ -73,9 +71,7 @@ class AddUpTests(TestCase):
     ) -> None:
         """A further device can only make its user more available (B-5)."""
         now = NOW + later
-        before, after = (
-            add_up(these, now, TIMEOUTS) for these in (some, [*some, one])
-        )
+        before, after = (add_up(these, now, TIMEOUTS) for these in (some, [*some, one]))
         self.assertGreaterEqual(after.presence, before.presence)
         self.assertGreaterEqual(after.last_active_ts, before.last_active_ts)
 

@@ -80,7 +80,8 @@ class Rig:
         self.presence.service.status.add_to(self.router)
         for version in ("v3", "r0"):
             self.router.add("GET", f"_matrix/client/{version}/sync", self._sync)
-        self._treq = StubTreq(self.router)
+        #: It makes its methods when it is made, so mypy does not know them.
+        self._treq: Any = StubTreq(self.router)
 
     async def _sync(self, call: Call) -> Answer:
         requester = await self.homeserver.authenticate(call.request)

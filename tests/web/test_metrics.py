@@ -80,7 +80,7 @@ class MetricsTests(TestCase):
         self.presence.set_status("@a:hs", "online", device_id="PHONE")
         self.presence.clock.advance(1)
         position = self.presence.view.position()
-        polls = [self.presence.poll("@b:hs", position) for _ in range(3)]
+        polls = [self.presence.poll("@b:hs", position, "offline") for _ in range(3)]
         samples = self.scrape()
         for name, value in (
             ("devices", 3),

@@ -63,6 +63,7 @@ class SetTests(TestCase):
 
     async def test_presence_is_required(self) -> None:
         """A body without `presence`, with a wrong or unknown one is bad JSON (A-23)."""
+        presence: Any
         for presence in ("dnd", "", "Online", "online ", 5, None, ["online"], {}, True):
             await self.assert_refused({"presence": presence}, 400, "M_BAD_JSON")
         await self.assert_refused({}, 400, "M_BAD_JSON")

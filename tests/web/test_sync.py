@@ -7,7 +7,6 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from matrix_presence.rules.profiles import Profile
-from matrix_presence.web.routes import Router
 from tests.base import TestCase
 from tests.web.rig import UNLIMITED, Reply, Rig
 
@@ -333,6 +332,7 @@ class LongPollTests(SyncTestCase):
 
     async def test_what_is_filtered_out_does_not_wake(self) -> None:
         """A filter that excludes the change lets the poll go on (A-90)."""
+        part: dict[str, Any]
         for part in (
             {"types": []},
             {"not_types": ["m.presence"]},
@@ -373,6 +373,15 @@ class LongPollTests(SyncTestCase):
         self.rig.advance(2)
         self.assertIn("@c:hs", self.successResultOf(poll).seen)
         self.assertIn("@b:hs", self.successResultOf(other).seen)
+
+    async def test_connecting_is_not_told_twice(self) -> None:
+        """A client whose first sync showed it come online does not get the same from
+        its next one (A-86, A-87)."""
+        reply = await self.rig.sync(self.tokens["a"])
+        self.assertEqual(reply.seen["@a:hs"]["presence"], "online")
+        poll = self.rig.sync(self.tokens["a"], reply.next_batch, timeout=30_000)
+        self.rig.advance(20)
+        self.assertNoResult(poll)
 
     async def test_two_devices_are_both_woken(self) -> None:
         """Each open poll of a user returns with the change (A-90)."""
@@ -473,7 +482,7 @@ class DisabledTests(TestCase):
         self.assertEqual(self.successResultOf(poll).seen, {})
 
     async def test_untracked_shows_what_others_set(self) -> None:
-        """With `enabled: untracked` a sync sets nothing and shows what is set (A-32)."""
+        """With `untracked` a sync sets nothing and shows what is set (A-32)."""
         rig = Rig(enabled="untracked")
         token = rig.user("a")
         rig.presence.room("!r:hs", "@a:hs", "@b:hs")
@@ -482,19 +491,3 @@ class DisabledTests(TestCase):
         self.assertEqual(set((await rig.sync(token)).seen), {"@b:hs"})
         rig.advance(1)
         self.assertEqual(set((await rig.sync(token)).seen), {"@b:hs"})
-
-
-class SlidingSyncTests(TestCase):
-    """What there is no endpoint for."""
-
-    def test_presence_brings_no_sync_of_its_own(self) -> None:
-        """`/sync`, v4 too, is the homeserver's: the status endpoints leave it free for
-        the host to add (A-96)."""
-        router, rig = Router(), Rig()
-        rig.presence.service.status.add_to(router)
-
-        async def sync(call: object) -> bytes:
-            return b"{}"
-
-        router.add("POST", "_matrix/client/v4/sync", sync)
-        router.add("GET", "_matrix/client/v3/sync", sync)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from matrix_presence.web.call import Answer, Call
 from tests.base import TestCase
-from tests.web.rig import UNLIMITED, Rig
+from tests.web.rig import UNLIMITED, Reply, Rig
 
 BUSY = "org.matrix.msc3026.busy"
 
@@ -142,7 +143,7 @@ class SetPresenceTests(TestCase):
         """A user is online as long as a poll is open, and for a while after (A-80,
         B-46)."""
         since = await self.sync()
-        nothing = {"presence": {"types": []}}
+        nothing: dict[str, Any] = {"presence": {"types": []}}
         poll = self.rig.sync(self.token, since, timeout=90_000, filter=nothing)
         self.rig.advance(80)
         await self.assert_is("online")
@@ -243,3 +244,44 @@ class UnreachableTests(TestCase):
         reply = await rig.sync(token, set_presence="unavailable")
         self.assertEqual(reply.seen, {})
         self.assertEqual(len(rig.presence.service.cache.present), 0)
+
+
+class SlidingSyncTests(TestCase):
+    """A host's `POST /v4/sync`, which has `set_presence` in its body."""
+
+    def setUp(self) -> None:
+        """A host whose sliding sync has nothing but that."""
+        self.rig = Rig(rc_presence=UNLIMITED)
+        self.token = self.rig.user("a")
+        self.rig.router.add("POST", "_matrix/client/v4/sync", self.slide)
+
+    async def slide(self, call: Call) -> Answer:
+        """Connect who asks, as their body says."""
+        requester = await self.rig.homeserver.authenticate(call.request)
+        set_presence = call.json().get("set_presence")
+        with self.rig.presence.sync.connected(requester, set_presence):
+            return 200, {}
+
+    async def post(self, body: dict[str, Any]) -> Reply:
+        """The reply to a sliding sync."""
+        return await self.rig.request(
+            "POST", "/_matrix/client/v4/sync", token=self.token, body=body
+        )
+
+    async def test_states(self) -> None:
+        """The field means what the parameter of v3 means (A-96)."""
+        for body, presence in (
+            ({"set_presence": "offline"}, "offline"),
+            ({"set_presence": "unavailable"}, "unavailable"),
+            ({}, "online"),
+        ):
+            self.assertEqual((await self.post(body)).status, 200)
+            status = (await self.rig.get(self.token, "@a:hs")).json
+            self.assertEqual(status["presence"], presence)
+
+    async def test_other_values_are_invalid(self) -> None:
+        """Any other value, of whatever type, is 400 M_INVALID_PARAM (A-96)."""
+        value: Any
+        for value in ("bogus", "", 5, True, ["online"], {"online": 1}):
+            reply = await self.post({"set_presence": value})
+            self.assertEqual(reply.refusal, (400, "M_INVALID_PARAM"), value)

@@ -139,6 +139,7 @@ class FilterTests(TestCase):
 
     async def test_wrong_types_are_invalid(self) -> None:
         """A filter that is not as specified is 400 M_INVALID_PARAM (A-91)."""
+        filter_json: dict[str, Any]
         for filter_json in (
             {"presence": []},
             {"presence": "m.presence"},

@@ -51,7 +51,7 @@ class StatusContentTests(TestCase):
 
     @given(st.integers())
     def test_time_is_within_bounds(self, ago: int) -> None:
-        """`last_active_ago` is never negative nor larger than JSON can carry (A-111)."""
+        """`last_active_ago` is never negative nor more than JSON can carry (A-111)."""
         content = status_content(Presence.ONLINE, None, ago, True)
         told = content["last_active_ago"]
         self.assertEqual(told, sorted((0, ago, 2**53 - 1))[1])

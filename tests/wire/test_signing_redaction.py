@@ -50,6 +50,7 @@ class RedactionTests(TestCase):
 
     def test_rubbish_content_becomes_empty(self) -> None:
         """Content that is no object is replaced by an empty one."""
+        content: Any
         for content in (None, [], "x", 1):
             event = {"type": "m.room.member", "content": content}
             self.assertEqual(redacted(event, ROOM_VERSIONS["11"])["content"], {})
@@ -95,7 +96,12 @@ class RedactionTests(TestCase):
 
     def test_power_levels(self) -> None:
         """`invite` is kept from version 11, `notifications` never."""
-        content: dict[str, Any] = {"users": {}, "ban": 1, "invite": 2, "notifications": {"room": 3}}
+        content: dict[str, Any] = {
+            "users": {},
+            "ban": 1,
+            "invite": 2,
+            "notifications": {"room": 3},
+        }
         self.assertEqual(
             _left("m.room.power_levels", content, 10), {"users": {}, "ban": 1}
         )

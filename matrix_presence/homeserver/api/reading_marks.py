@@ -45,7 +45,7 @@ class ReadingMarkEndpoints:
         timeout = whole_number(body, "timeout", _TYPING_TIMEOUT)
         if flag(body, "typing", False) and timeout > 0:
             self.typing.started(room, requester.user_id, timeout)
-            self.access.active(requester.user_id, requester.device_id)
+            self.access.active(requester)
         else:
             self.typing.stopped(room, requester.user_id)
         return 200, {}

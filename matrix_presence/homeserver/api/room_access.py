@@ -14,8 +14,8 @@ from matrix_presence.homeserver.rooms import Rooms
 from matrix_presence.interfaces import Requester
 from matrix_presence.web.call import Call
 
-Active = Callable[[str, str | None], None]
-"""Told of the user and device of each pro-active event (B-17)."""
+Active = Callable[[Requester], None]
+"""Told whose pro-active event it was (B-17)."""
 
 
 @attrs.frozen
@@ -72,5 +72,5 @@ class RoomAccess:
         Raises:
             NotStored: it could not be.
         """
-        self.active(requester.user_id, requester.device_id)
+        self.active(requester)
         await self.rooms.journal.stored()

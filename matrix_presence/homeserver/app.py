@@ -1,0 +1,207 @@
+"""The embedded homeserver, put together: accounts, rooms and presence behind one site.
+
+For trying presence, developing clients against it and testing: not for running a
+community.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import attrs
+from twisted.application.service import MultiService
+from twisted.application.strports import service as listener
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThreadPool
+from twisted.web.server import Request
+from zope.interface import implementer
+
+from matrix_presence.config import PerUser, PresenceConfig, RcPresence
+from matrix_presence.homeserver.accounts import Accounts
+from matrix_presence.homeserver.addresses import address_of
+from matrix_presence.homeserver.api import account_routes
+from matrix_presence.homeserver.api.discovery import Offer
+from matrix_presence.homeserver.authentication import Authentication
+from matrix_presence.homeserver.passwords import Passwords
+from matrix_presence.homeserver.room_side import RoomSide
+from matrix_presence.homeserver.root import Root
+from matrix_presence.homeserver.settings import ServeConfig
+from matrix_presence.homeserver.signing_keys import signing_key
+from matrix_presence.homeserver.sync.token import parse_sync_token
+from matrix_presence.interfaces import IHomeserver, Profile, Requester
+from matrix_presence.service import PresenceService
+from matrix_presence.storage.database import Database
+from matrix_presence.storage.presence_store import SqlPresenceStore
+from matrix_presence.web.capabilities import capabilities, unstable_features
+from matrix_presence.web.routes import Router
+from matrix_presence.web.site import matrix_site
+from matrix_presence.wire.room_versions import DEFAULT_ROOM_VERSION, ROOM_VERSIONS
+
+#: Rooms handed to presence in one turn of the reactor.
+_ROOMS_AT_ONCE = 200
+
+
+async def make_service(reactor: Any, config: ServeConfig) -> EmbeddedHomeserver:
+    """The homeserver of this configuration, which has not started yet.
+
+    Raises:
+        ValueError: the database or the signing key cannot be used; with one sentence.
+    """
+    key = signing_key(config.data / "signing.key")
+    database = Database.from_url(config.database, reactor)
+    try:
+        await database.migrate("homeserver", "matrix_presence.homeserver")
+        run = partial(deferToThreadPool, reactor, reactor.getThreadPool())
+        accounts = await Accounts.load(
+            database, config.server_name, reactor, Passwords(run)
+        )
+        rooms = await RoomSide.load(database, accounts, key, reactor)
+    except Exception:
+        await database.close()
+        raise
+    return EmbeddedHomeserver(reactor, config, database, accounts, rooms)
+
+
+@implementer(IHomeserver)
+@attrs.frozen
+class _Host:
+    """The embedded homeserver as presence sees it."""
+
+    accounts: Accounts
+    authentication: Authentication
+
+    @property
+    def server_name(self) -> str:
+        """The name in user ids of this server's users."""
+        return self.accounts.server_name
+
+    async def authenticate(self, request: Request) -> Requester:
+        """Who sent this request."""
+        return self.authentication.requester(request)
+
+    def profile(self, user_id: str) -> Profile:
+        """The global profile of a local user."""
+        return self.accounts.profile(user_id)
+
+    def is_local_user(self, user_id: str) -> bool:
+        """Whether there is such an account."""
+        return self.accounts.exists(user_id)
+
+
+class EmbeddedHomeserver(MultiService):
+    """Everything that `matrix-presence serve` serves.
+
+    `startService` answers a Deferred that fires when clients may connect.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        config: ServeConfig,
+        database: Database,
+        accounts: Accounts,
+        rooms: RoomSide,
+    ) -> None:
+        super().__init__()
+        self._reactor = reactor
+        self._config = config
+        self._database = database
+        self._accounts = accounts
+        self._rooms = rooms
+        self._authentication = Authentication(
+            accounts,
+            config.app_services,
+            query_tokens_on_v3=not config.presence.refuse_query_tokens_on_v3,
+        )
+        self.presence = PresenceService(
+            reactor,
+            _Host(accounts, self._authentication),
+            SqlPresenceStore(database),
+            _limited(config),
+        )
+        self.presence.setServiceParent(self)
+
+    def startService(self) -> Deferred[None]:
+        """Restore presence, then listen."""
+        super().startService()
+        return Deferred.fromCoroutine(self._start())
+
+    async def _start(self) -> None:
+        await self.presence.when_ready()
+        await self._introduce()
+        await self._authentication.create_senders()
+        site = matrix_site(Root(self._router(), self.presence), self._reactor)
+        for endpoint in self._config.listen:
+            listener(endpoint, site, reactor=self._reactor).setServiceParent(self)
+
+    async def _introduce(self) -> None:
+        """Tell presence who is in which room, and whatever happens from now on."""
+        handler, accounts = self.presence.handler, self._accounts
+        for number, room in enumerate(self._rooms.rooms, 1):
+            handler.restore_room(room.room_id, room.joined)
+            if number % _ROOMS_AT_ONCE == 0:
+                await deferLater(self._reactor, 0)
+        for user_id, ignored in accounts.data.all_ignored().items():
+            handler.ignores(user_id, ignored)
+        self._rooms.rooms.tell(handler)
+        listeners = accounts.listeners
+        listeners.registered.append(handler.registered)
+        listeners.profile_changed.append(handler.profile_changed)
+        listeners.logged_out.append(handler.logged_out)
+        listeners.ignores.append(handler.ignores)
+        # Before the rooms are left: those who share one are to be told (D-40).
+        listeners.deactivated.insert(0, handler.deactivated)
+
+    def _router(self) -> Router:
+        router = Router()
+        presence, config = self.presence, self._config.presence
+        urls = [address_of(endpoint).url for endpoint in self._config.listen]
+        offer = Offer(
+            base_url=next(filter(None, urls), None),
+            room_versions={
+                "default": DEFAULT_ROOM_VERSION.identifier,
+                "available": {name: "stable" for name in ROOM_VERSIONS},
+            },
+            unstable_features=unstable_features(config),
+            capabilities=capabilities(config),
+        )
+        account_routes.add_routes(
+            router,
+            self._accounts,
+            self._authentication,
+            offer,
+            open_registration=self._config.open_registration,
+            position_of_token=lambda token: parse_sync_token(token).account,
+            neighbours=self._rooms.rooms.neighbours,
+        )
+        self._rooms.add_routes(
+            router, self._authentication, presence.sync, self._active
+        )
+        presence.status.add_to(router)
+        return router
+
+    def _active(self, requester: Requester) -> None:
+        self.presence.handler.active(
+            requester.user_id,
+            requester.device_id,
+            is_appservice=requester.is_appservice,
+        )
+
+    def stopService(self) -> Deferred[None]:
+        """Stop listening, write everything down and close the database."""
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        await maybeDeferred(super().stopService)
+        self._rooms.stop()
+        await self._database.close()
+
+
+def _limited(config: ServeConfig) -> PresenceConfig:
+    """The presence options, without limits if nobody is to be limited."""
+    if config.rate_limit:
+        return config.presence
+    no_limit = RcPresence(PerUser(per_second=0, burst_count=1))
+    return attrs.evolve(config.presence, rc_presence=no_limit)
