@@ -36,6 +36,7 @@ from matrix_presence.options import (
 
 __all__ = [
     "ConfigError",
+    "PerOrigin",
     "PerUser",
     "PresenceConfig",
     "RcPresence",
@@ -62,9 +63,25 @@ _LONGEST_STATUS = 8192
 class PerUser:
     """A token bucket for each user."""
 
-    per_second: float = option(RATE, 1, "How many changes a user regains.")
+    per_second: float = option(
+        RATE, 1, "How many changes a user regains. With 0 there is no limit."
+    )
     burst_count: int = option(
         count(1), 5, "How many changes a user can make in one go."
+    )
+
+
+@attrs.frozen
+class PerOrigin:
+    """A token bucket for each other server."""
+
+    per_second: float = option(
+        RATE, 500, "How many users more it can tell of each second."
+    )
+    burst_count: int = option(
+        count(1),
+        20_000,
+        "How many users it can tell of in one go. What exceeds it is dropped.",
     )
 
 
@@ -73,6 +90,7 @@ class RcPresence:
     """Who is limited by what."""
 
     per_user: PerUser = section(PerUser, "For each user, over all devices.")
+    per_origin: PerOrigin = section(PerOrigin, "For each other server.")
 
 
 @attrs.frozen
@@ -117,6 +135,18 @@ class PresenceConfig:
         TIMEOUT,
         "1h",
         "How long after its last sync has returned a busy device still counts as busy.",
+    )
+    federation_incoming: bool = option(
+        SWITCH, True, "Whether presence that other servers send is taken."
+    )
+    federation_outgoing: bool = option(
+        SWITCH, True, "Whether other servers are sent presence."
+    )
+    federate_profile_keys: bool = option(
+        SWITCH,
+        True,
+        "Whether the name and the picture of a user go along with their presence to "
+        "other servers.",
     )
     federation_timeout: int = option(
         TIMEOUT,
@@ -206,6 +236,18 @@ class PresenceConfig:
         50,
         "How many transactions presence alone may cause in a second, over all "
         "servers. With 0 as many as there are.",
+    )
+    transactions_at_once: int = option(
+        count(1),
+        100,
+        "How many servers may be in the middle of being sent presence. Those that "
+        "failed before get at most half of them.",
+    )
+    activity_window: int = option(
+        DURATION,
+        "1m",
+        "How long a newer activity alone waits for company before other servers are "
+        "told of it.",
     )
     persist_interval: int = option(
         TIMEOUT,

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 from functools import partial
 
 from pyroaring import BitMap
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 
 from matrix_presence.cache.devices import NO_ROW
@@ -22,6 +22,7 @@ from matrix_presence.errors import LimitExceeded
 from matrix_presence.interfaces import Profile, Requester
 from matrix_presence.persistence import Persistence
 from matrix_presence.postponed import Postponed
+from matrix_presence.remotes import Remotes
 from matrix_presence.rules.devices import (
     KEPT,
     NOT_HELD,
@@ -35,6 +36,7 @@ from matrix_presence.rules.states import IDLING, OFFLINE, ONLINE
 from matrix_presence.rules.timeouts import Timeouts
 from matrix_presence.standings import Standings
 from matrix_presence.ticks import Ticks
+from matrix_presence.wire.edu import Update
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +80,7 @@ class PresenceHandler:
             persistence,
             keep_status=config.keep_status_when_offline,
         )
+        self._remotes = Remotes(cache, self.timeouts, self._standings, persistence)
 
     def now(self) -> int:
         """The time, epoch ms."""
@@ -101,18 +104,24 @@ class PresenceHandler:
         user = self.cache.users.intern(requester.user_id)
         device_id = requester.device_id or NO_DEVICE
 
-        def apply() -> None:
+        def apply() -> bool:
             kept = requester.is_appservice and self.config.appservice_persist
-            self._set_status(user, device_id, presence, status_msg, kept)
+            return self._set_status(user, device_id, presence, status_msg, kept)
+
+        def apply_later() -> None:
+            # Nobody waits for the store: it was refused. It is kept all the same.
+            if apply():
+                self._persistence.durable(user).addErrback(lambda _: None)
 
         now, limit = self.now(), self._status_limit
         wait = limit.take(user, now)
         self._postponed.status_set(user, device_id)
         if wait:
             until = now + wait
-            self._postponed.hold(user, (device_id, "status"), limit, until, apply)
+            self._postponed.hold(user, (device_id, "status"), limit, until, apply_later)
             raise LimitExceeded(wait)
-        apply()
+        if not apply() and self._persistence.is_sure(user):
+            return succeed(None)  # The store says just this already.
         return self._persistence.durable(user)
 
     def _set_status(
@@ -122,14 +131,16 @@ class PresenceHandler:
         presence: int,
         status_msg: str | None,
         kept: bool,
-    ) -> None:
+    ) -> bool:
+        """Whether anything the user said is new, their being there aside."""
         now = self.now()
-        row, device = self._device(user, device_id)
-        device = status_set(device, presence, now, self.timeouts, kept=kept)
+        row, before = self._device(user, device_id)
+        after = status_set(before, presence, now, self.timeouts, kept=kept)
         news = self.cache.users.status_msg[user] != status_msg
         self.cache.users.status_msg[user] = status_msg
-        self._put_device(user, device_id, row, device)
+        self._put_device(user, device_id, row, after)
         self._standings.refresh(user, now, news=news)
+        return news or before[:3] != after[:3]
 
     def sync_began(
         self, user_id: str, device_id: str | None, stated: int | None
@@ -234,6 +245,8 @@ class PresenceHandler:
             devices.last_active_ts[row] = users.last_active_ts[user] = now
             self._dirty.add(user)
             return
+        if not users.is_local[user]:
+            return  # Their own server knows, and tells us.
         device = devices.read(row) if row >= 0 else UNKNOWN
         mode = self.config.activity_when_disconnected
         after = was_active(
@@ -259,14 +272,17 @@ class PresenceHandler:
         rooms = self.cache.rooms
         room, user = rooms.intern(room_id), self.cache.users.intern(user_id)
         if rooms.join(room, user):
+            if not self.cache.users.is_local[user]:
+                self.cache.servers.joined(room, user, user_id)
             self._ticks.joined(room, user)
 
     def left(self, room_id: str, user_id: str) -> None:
         """A user is joined to a room no more: left, kicked or banned (A-95)."""
         rooms = self.cache.rooms
-        room = rooms.intern(room_id)
+        room, user = rooms.intern(room_id), self.cache.users.intern(user_id)
         was_silent = rooms.is_silent(room)
-        rooms.leave(room, self.cache.users.intern(user_id))
+        if rooms.leave(room, user) and not self.cache.users.is_local[user]:
+            self.cache.servers.left(room, user_id, rooms.members[room])
         if was_silent and not rooms.is_silent(room):
             # Small enough again: its members come into sight as if they had joined.
             for member in rooms.members_of((room,)):
@@ -274,7 +290,13 @@ class PresenceHandler:
 
     def restore_room(self, room_id: str, user_ids: Iterable[str]) -> None:
         """Who was joined to a room before this process began; nobody is told."""
-        self.cache.rooms.restore(room_id, map(self.cache.users.intern, user_ids))
+        cache = self.cache
+        users = [cache.users.intern(user_id) for user_id in user_ids]
+        cache.rooms.restore(room_id, users)
+        remote = [user for user in users if not cache.users.is_local[user]]
+        room = cache.rooms.intern(room_id)
+        for user in remote:
+            cache.servers.joined(room, user, cache.users.ids[user])
 
     def profile_changed(self, user_id: str, profile: Profile) -> None:
         """The global name or picture of a user has changed (D-1).
@@ -318,12 +340,20 @@ class PresenceHandler:
         """Whom a user ignores from now on: all of them, not only the new (A-94)."""
         users = self.cache.users
         user = users.intern(user_id)
-        if ignored:
-            others = BitMap([users.intern(other) for other in ignored])
-            others.discard(user)
-            self.cache.ignored[user] = others
-        else:
-            self.cache.ignored.pop(user, None)
+        others = BitMap([users.intern(other) for other in ignored])
+        others.discard(user)
+        self.cache.ignores(user, others)
+
+    # What other servers tell.
+
+    def told(self, update: Update) -> None:
+        """Another server says this of one of its users (C-6 to C-9).
+
+        Whoever calls knows that it is that server, and that the user is of interest.
+        """
+        user = self.cache.users.intern(update.user_id)
+        if not self.cache.users.is_local[user]:
+            self._remotes.told(user, update, self.now())
 
     # What time does.
 
@@ -333,6 +363,9 @@ class PresenceHandler:
         due = self.cache.wheel.due(now, most)
         for user in due:
             try:
+                if not self.cache.users.is_local[user]:
+                    self._remotes.time_out(user, now)
+                    continue
                 self._postponed.apply(user, now)
                 self._standings.refresh(user, now)
             except Exception:  # One user's fault is not the others'.

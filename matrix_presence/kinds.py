@@ -157,7 +157,7 @@ def _read_rate(written: object) -> float:
     if type(written) not in (int, float):
         raise Unfit(written)
     number = float(written)  # type: ignore[arg-type]  # narrowed by type() above
-    if not (math.isfinite(number) and number > 0):
+    if not (math.isfinite(number) and number >= 0):
         raise Unfit(written)
     return number
 
@@ -177,6 +177,6 @@ DURATION = Kind(f"a duration {_SUCH_AS}", read_duration, show_duration, "duratio
 TIMEOUT = Kind(
     f"a duration above 0 {_SUCH_AS}", _read_timeout, show_duration, "duration"
 )
-#: A number a second, above 0.
-RATE = Kind("a number above 0", _read_rate, lambda rate: f"{rate:g}", "per second")
+#: A number a second; 0 for no limit.
+RATE = Kind("a number from 0 up", _read_rate, lambda rate: f"{rate:g}", "per second")
 SWITCH: Kind[bool] = choice(True, False)

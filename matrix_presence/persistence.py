@@ -57,13 +57,19 @@ class Persistence:
         self._interval = interval
         #: Users whose rows the store refused: tried again with each interval.
         self._refused = BitMap()
+        #: Users of whom what they typed is perhaps not in the store.
+        self._unsure = BitMap()
         #: Users of whom something derived is newer than the store's. Changed in place
         #: only: the handler adds to it, on paths where a call would count.
         self.dirty = BitMap()
+        #: Those of them whom the present interval is to write.
+        self._due = BitMap()
         self._gathering = _Gathering()
         self._writing = False
         self._written: list[Deferred[None]] = []
         self._timer: IDelayedCall | None = None
+        if positions is not None:
+            positions.when_out = self._reserve
         #: Rows and batches written since the start.
         self.rows = 0
         self.batches = 0
@@ -79,21 +85,35 @@ class Persistence:
             NotStored: it could not be written; it is kept in memory.
         """
         done: Deferred[None] = Deferred()
+        self._unsure.add(user)
         self._gathering.users.add(user)
         self._gathering.waiting.setdefault(user, []).append(done)
         self._write_gathered()
         return done
 
+    def is_sure(self, user: int) -> bool:
+        """Whether what this user typed last is in the store already."""
+        return user not in self._unsure
+
     def _write_derived(self) -> None:
         self.start()
-        self.dirty |= self._refused
+        self._take_dirty()
+        self._due |= self._refused
         self._gather_derived()
         short = self._positions is not None and self._positions.is_short()
         self._write_gathered(always=short)
 
+    def _reserve(self) -> None:
+        """Positions have run out before an interval has: write, if only for them."""
+        self._write_gathered(always=True)
+
+    def _take_dirty(self) -> None:
+        self._due |= self.dirty
+        self.dirty.clear()
+
     def _gather_derived(self) -> None:
-        some = self.dirty[:_ROWS_AT_ONCE]
-        self.dirty -= some
+        some = self._due[:_ROWS_AT_ONCE]
+        self._due -= some
         self._gathering.users |= some
 
     def _write_gathered(self, *, always: bool = False) -> None:
@@ -106,7 +126,7 @@ class Persistence:
 
     def _wrote(self, stored: bool) -> None:
         self._writing = False
-        if stored and len(self.dirty) > _ROWS_AT_ONCE:
+        if stored and self._due:
             self._gather_derived()
         # A store in trouble is tried again for those who wait for an answer, else
         # at the next interval.
@@ -120,6 +140,7 @@ class Persistence:
     async def _write(self, gathered: _Gathering) -> bool:
         """Whether the store could be written at all."""
         self.dirty -= gathered.users
+        self._due -= gathered.users
         gone = gathered.users & self._cache.gone
         rows = [row_of(self._cache, user) for user in gathered.users - gone]
         forgotten = [self._cache.users.ids[user] for user in gone]
@@ -141,6 +162,7 @@ class Persistence:
         failed = BitMap([index[user_id] for user_id in refused])
         self._refused -= gathered.users
         self._refused |= failed
+        self._unsure -= gathered.users - failed - self._gathering.users
         self._answer(gathered, failed)
         return True
 
@@ -157,10 +179,12 @@ class Persistence:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._gathering.users |= self.dirty
+        self._take_dirty()
+        self._gather_derived()
         self._write_gathered(always=True)
         if self._writing:
             done: Deferred[None] = Deferred()
             self._written.append(done)
             await done
-        return not self.dirty and not self._refused
+        left = self.dirty | self._due | self._refused | self._gathering.users
+        return not left

@@ -6,6 +6,8 @@ the next life begins above everything this one may have told anybody.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
@@ -23,6 +25,8 @@ class ReservedPositions:
         self._current = 0
         self._reserved = 0
         self._short: list[Deferred[None]] = []
+        #: Called when none is left: somebody waits.
+        self.when_out: Callable[[], None] = lambda: None
 
     def current(self) -> int:
         """The last position handed out."""
@@ -52,6 +56,7 @@ class ReservedPositions:
         while self._current >= self._reserved:
             waiting: Deferred[None] = Deferred()
             self._short.append(waiting)
+            self.when_out()
             await waiting
         self._current += 1
         return self._current

@@ -11,8 +11,9 @@ From then on the homeserver tells `presence.handler` what happens, and puts
 from __future__ import annotations
 
 import logging
+import random
+from collections.abc import Callable
 
-from pyroaring import BitMap
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
@@ -22,9 +23,12 @@ from twisted.python.failure import Failure
 from matrix_presence.cache.attention import Attention
 from matrix_presence.cache.presence_cache import PresenceCache
 from matrix_presence.config import PresenceConfig
+from matrix_presence.federation.receiver import Receiver
+from matrix_presence.federation.sender import Sender
 from matrix_presence.handler import PresenceHandler
 from matrix_presence.interfaces import (
     Batch,
+    IFederation,
     IHomeserver,
     IPositions,
     IPresenceStore,
@@ -53,6 +57,8 @@ class PresenceService(Service):
         store: owned from here on: opened at the start, closed at the stop.
         positions: where stream positions come from; None for our own, which the
             store reserves.
+        federation: how other servers are reached; None if they are not.
+        chance: a number from 0 up to 1, another each time; see `Sender`.
     """
 
     name = "presence"
@@ -64,6 +70,8 @@ class PresenceService(Service):
         store: IPresenceStore,
         config: PresenceConfig,
         positions: IPositions | None = None,
+        federation: IFederation | None = None,
+        chance: Callable[[], float] = random.random,
     ) -> None:
         self._clock = clock
         self._store = store
@@ -97,6 +105,12 @@ class PresenceService(Service):
         self.sync = PresenceSync(
             self.handler, self.view, self.ticks, self.waiting, config
         )
+        self.receiver = Receiver(self.cache, config, self.handler)
+        #: What goes out to other servers; None if nothing does.
+        self.sender: Sender | None = None
+        if federation is not None and config.enabled and config.federation_outgoing:
+            self.sender = Sender(clock, self.cache, config, federation, chance)
+            self.ticks.observers.append(self.sender.ticked)
         self._sweep = Sweep(clock, self.handler, self.cache.wheel.width)
         self._starting: Deferred[None] | None = None
         #: How the start went; None while it is under way.
@@ -109,6 +123,11 @@ class PresenceService(Service):
         self._outcome = None
         self._starting = Deferred.fromCoroutine(self._start())
         self._starting.addCallbacks(lambda _: self._settle(True), self._settle)
+
+    def heard_from(self, server_name: str) -> None:
+        """Another server lives: call it for each of its requests once it is checked."""
+        if self.sender is not None:
+            self.sender.back(server_name)
 
     def when_ready(self) -> Deferred[None]:
         """Fires when everything stored is restored; requests may come from then on.
@@ -132,12 +151,11 @@ class PresenceService(Service):
 
     async def _start(self) -> None:
         head = await self._store.open()
-        users = await self._restore()
+        count = await self._restore()
         cache = self.cache
         # After a crash, nothing that was told up to the last reserved position is sure.
         position = head.reserved if head.clean else head.reserved + 1
         cache.position = cache.joins.complete_since = position
-        cache.changes.restore(position, users)
         if self._own_positions is not None:
             self._own_positions.begin(position)
             reserved = self._own_positions.to_reserve()
@@ -145,23 +163,25 @@ class PresenceService(Service):
             self._own_positions.reserved(reserved)
         self.persistence.start()
         self._sweep.start()
-        logger.info("Presence of %d users is restored", len(users))
+        if self.sender is not None:
+            self.sender.start()
+        logger.info("Presence of %d users is restored", count)
 
-    async def _restore(self) -> BitMap:
+    async def _restore(self) -> int:
         """Load all users in slices; those who are present time out in their time."""
-        cache, users, after = self.cache, BitMap(), ""
+        cache, count, after = self.cache, 0, ""
         while rows := await self._store.load(after, _ROWS_AT_ONCE):
             now = self.handler.now()
             for row in rows:
                 user = restore_row(cache, row, now)
-                users.add(user)
                 if user in cache.present:
                     cache.wheel.put(user, now)
+            count += len(rows)
             after = rows[-1].user_id
             if len(rows) == _ROWS_AT_ONCE:
                 # The reactor gets its turn, even if the store answers at once.
                 await deferLater(self._clock, 0)
-        return users
+        return count
 
     def stopService(self) -> Deferred[None]:
         """Show and write everything that is pending, then close the store."""
@@ -176,6 +196,8 @@ class PresenceService(Service):
     async def _stop(self) -> None:
         self._sweep.stop()
         self.ticks.stop()
+        if self.sender is not None:
+            self.sender.stop()
         self.waiting.stop()
         complete = await self.persistence.flush()
         await self._store.close(self.cache.position if complete else None)

@@ -64,13 +64,13 @@ class Standings:
         users.last_active_ts[user] = last_active_ts
         self._dirty.add(user)
         if presence != users.presence[user]:
-            self._show(user, presence, active, urgent=True)
+            self.show(user, presence, active, urgent=True)
         elif news or is_news(
             Shown(presence, users.shown_active[user], users.shown_active_ts[user]),
             Shown(presence, active, last_active_ts),
             granularity,
         ):
-            self._show(user, presence, active, urgent=news)
+            self.show(user, presence, active, urgent=news)
 
     def _time_out_devices(self, user: int, now: int) -> None:
         devices = self._cache.devices
@@ -81,7 +81,8 @@ class Standings:
             else:
                 devices.write(row, left)
 
-    def _show(self, user: int, presence: int, active: bool, *, urgent: bool) -> None:
+    def show(self, user: int, presence: int, active: bool, *, urgent: bool) -> None:
+        """Others see this of the user from the next tick on."""
         users, present = self._cache.users, self._cache.present
         users.presence[user] = presence
         users.shown_active[user] = active

@@ -13,12 +13,14 @@ Everything runs on a `Clock`; nothing opens a socket, a file or a thread.
 
 from __future__ import annotations
 
+import json
+import random
 from collections.abc import Sequence
 from typing import Any
 
 import attrs
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.task import Clock
+from twisted.internet.task import Clock, deferLater
 from twisted.web.server import Request
 from zope.interface import implementer
 
@@ -39,6 +41,7 @@ from matrix_presence.storage.memory import MemoryPresenceStore
 __all__ = [
     "MemoryFederation",
     "MemoryHomeserver",
+    "MemoryNetwork",
     "MemoryPresence",
     "MemoryPresenceStore",
 ]
@@ -114,6 +117,7 @@ class MemoryPresence:
 
     Args:
         store: to begin with what an earlier life left.
+        federation: how other servers are reached; see `MemoryNetwork` too.
         options: of the configuration, as in its file: `idle_timeout="10s"`.
     """
 
@@ -123,6 +127,7 @@ class MemoryPresence:
         *,
         store: MemoryPresenceStore | None = None,
         clock: Clock | None = None,
+        federation: IFederation | None = None,
         **options: Any,
     ) -> None:
         self.clock = clock or Clock()
@@ -131,7 +136,14 @@ class MemoryPresence:
         self.homeserver = MemoryHomeserver(server_name)
         self.store = store or MemoryPresenceStore()
         config: PresenceConfig = parse(options)
-        self.service = PresenceService(self.clock, self.homeserver, self.store, config)
+        self.service = PresenceService(
+            self.clock,
+            self.homeserver,
+            self.store,
+            config,
+            federation=federation,
+            chance=random.Random(server_name).random,
+        )
         self.handler = self.service.handler
         self.view = self.service.view
         self.sync = self.service.sync
@@ -205,3 +217,84 @@ class MemoryPoll:
         events, position = self._presence.sync.part(self.viewer, self.since)
         self._held.__exit__(None, None, None)
         return {event["sender"]: event["content"] for event in events}, position
+
+
+class MemoryNetwork:
+    """Servers that reach one another, all on one clock.
+
+        network = MemoryNetwork()
+        here, there = network.server("here"), network.server("there")
+        network.room("!room:here", "@a:here", "@b:there")
+
+    What can go wrong between servers is switched on and off by its attributes.
+    """
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.servers: dict[str, MemoryPresence] = {}
+        #: Pairs of servers that do not reach each other.
+        self.cuts: set[frozenset[str]] = set()
+        #: Seconds that each transaction and each answer takes.
+        self.delay = 0.0
+        #: Transactions arrive, though their senders believe that they do not.
+        self.loses_answers = False
+        #: Seconds after which each transaction arrives once more; None for never.
+        self.echo: float | None = None
+
+    def server(self, server_name: str, **options: Any) -> MemoryPresence:
+        """Start a server, or start it anew; `options` as for `MemoryPresence`."""
+        link = _Link(self, server_name)
+        server = MemoryPresence(
+            server_name, clock=self.clock, federation=link, **options
+        )
+        self.servers[server_name] = server
+        return server
+
+    def room(self, room_id: str, *user_ids: str) -> None:
+        """A room with these members, as the servers that are in it learn of it."""
+        for name in {server_of(user_id) for user_id in user_ids}:
+            self.servers[name].room(room_id, *user_ids)
+
+    def cut(self, one: str, other: str) -> None:
+        """The two do not reach each other from now on."""
+        self.cuts.add(frozenset((one, other)))
+
+    def heal(self) -> None:
+        """Everything works from now on."""
+        self.cuts.clear()
+        self.delay, self.loses_answers, self.echo = 0.0, False, None
+
+    def deliver(self, origin: str, destination: str, text: str, sent_ts: int) -> None:
+        """A transaction arrives."""
+        service = self.servers[destination].service
+        service.heard_from(origin)
+        for edu in json.loads(text):
+            service.receiver.edu_received(origin, edu, sent_ts)
+
+
+@implementer(IFederation)
+@attrs.frozen
+class _Link:
+    """The way out of one server of a network."""
+
+    network: MemoryNetwork
+    origin: str
+
+    def send(self, destination: str, edus: Sequence[dict[str, Any]]) -> Deferred[None]:
+        """Arrives after the network's delay, and is answered after another."""
+        network, clock = self.network, self.network.clock
+        cut = frozenset((self.origin, destination)) in network.cuts
+        if cut or destination not in network.servers:
+            return fail(ConnectionError(f"{destination} does not answer"))
+        # As text, so that nothing is shared and nothing passes that is not JSON.
+        sent_ts = int(clock.seconds() * 1000)
+        arrival = self.origin, destination, json.dumps(edus), sent_ts
+        if network.echo is not None:
+            clock.callLater(network.delay + network.echo, network.deliver, *arrival)
+        if network.delay:
+            clock.callLater(network.delay, network.deliver, *arrival)
+        else:
+            network.deliver(*arrival)
+        if network.loses_answers:
+            return fail(TimeoutError(f"{destination} does not answer in time"))
+        return deferLater(clock, 2 * network.delay) if network.delay else succeed(None)

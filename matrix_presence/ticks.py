@@ -7,8 +7,9 @@ stream position and one wake-up per waiting client.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
+import attrs
 from pyroaring import BitMap
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -27,6 +28,19 @@ _AT_ONCE = 100
 _SLICE = 0.006
 #: Seconds until a tick that got no position is tried again.
 _RETRY = 1.0
+
+
+@attrs.frozen
+class Tick:
+    """What one tick shows. Nothing of it is to be changed."""
+
+    #: Whose state changed, and of whom there is only a newer activity.
+    urgent: BitMap
+    casual: BitMap
+    #: Who joined which room: `(room, user)`.
+    joins: Sequence[tuple[int, int]]
+    #: Who is gone for good, and who saw them.
+    farewells: Sequence[tuple[int, BitMap]]
 
 
 class Ticks:
@@ -63,6 +77,8 @@ class Ticks:
             terminationPredicateFactory=self._slice,
             scheduler=lambda step: clock.callLater(0, step),
         )
+        #: Called with each tick, once everything in it can be read.
+        self.observers: list[Callable[[Tick], None]] = []
         #: Ticks, and changes shown by them, since the start.
         self.count = 0
         self.shown = 0
@@ -150,16 +166,26 @@ class Ticks:
         if changed:
             cache.changes.append(position, changed)
         cache.joins.append(position, joins)
+        cache.position = position
         for gone, viewers in farewells:
             cache.farewells.append(position, gone, viewers)
             self._waiting.changed(viewers, urgent=True)
-        cache.position = position
         self.count += 1
         self.shown += len(changed)
         if joins:
             meeting = cache.rooms.carrying_among({room for room, _ in joins})
             self._waiting.changed(cache.rooms.members_of(meeting), urgent=True)
-        self._wake(urgent, changed - urgent)
+        casual = changed - urgent
+        self._wake(urgent, casual)
+        if self.observers:
+            self._tell(Tick(urgent, casual, joins, farewells))
+
+    def _tell(self, tick: Tick) -> None:
+        for observer in self.observers:
+            try:
+                observer(tick)
+            except Exception:  # It was shown all the same.
+                logger.exception("An observer of ticks failed")
 
     def _wake(self, urgent: BitMap, casual: BitMap) -> None:
         if len(urgent) + len(casual) <= _AT_ONCE:

@@ -86,8 +86,10 @@ class PresenceView:
         return bool(self._selected(self._changed(viewer, since), only))
 
     def _changed(self, viewer: int, since: int) -> BitMap:
-        changed = self._cache.changed_for(viewer, since)
-        return changed | self._cache.farewells.since(since, viewer)
+        cache = self._cache
+        changed = cache.changed_for(viewer, since)
+        changed |= cache.farewells.since(since, viewer) - cache.ignored_by(viewer)
+        return changed
 
     def _selected(self, chosen: BitMap, only: PresenceFilter) -> list[int]:
         """Those whom the filter lets through, the latest changed if it has a limit."""
@@ -126,9 +128,12 @@ class PresenceView:
             presence,
             users.status_msg[user],
             now - last_active_ts if told else None,
+            # Of others' users their servers know best (B-31).
             is_currently_active(
                 presence, last_active_ts, now, self._config.last_active_granularity
-            ),
+            )
+            if users.is_local[user]
+            else bool(users.shown_active[user]),
         )
 
     def _now(self) -> int:

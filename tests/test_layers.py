@@ -24,6 +24,7 @@ FLOORS = (
         "persistence",
         "positions",
         "postponed",
+        "remotes",
         "rows",
         "standings",
         "sweep",

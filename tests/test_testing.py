@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 import unittest
+from pathlib import Path
 from typing import Any
 
 from treq.testing import StubTreq
@@ -34,29 +35,39 @@ from matrix_presence.web.call import Answer, Call
 from matrix_presence.web.routes import Router
 from tests.base import TestCase
 
+README = Path(__file__).parent.parent / "README.md"
+
+
+def example() -> str:
+    """The example with which `matrix_presence.testing` opens."""
+    doc = matrix_presence.testing.__doc__ or ""
+    begin, end = doc.index("    class "), doc.index("\n\nEverything runs")
+    return textwrap.dedent(doc[begin:end])
+
 
 class ExampleTests(TestCase):
-    """The example with which `matrix_presence.testing` opens."""
+    """The example for those who embed presence."""
 
     def test_it_is_a_test_that_passes(self) -> None:
         """Copied into a file with its two imports, it runs and passes."""
-        doc = matrix_presence.testing.__doc__ or ""
-        begin, end = doc.index("    class "), doc.index("\n\nEverything runs")
         names: dict[str, Any] = {
             "SynchronousTestCase": SynchronousTestCase,
             "MemoryPresence": MemoryPresence,
         }
-        exec(textwrap.dedent(doc[begin:end]), names)
-        example = names["GreetingTests"]("test_a_room_mate_is_seen_online")
+        exec(example(), names)
+        test = names["GreetingTests"]("test_a_room_mate_is_seen_online")
         result = unittest.TestResult()
-        example.run(result)
+        test.run(result)
         self.assertEqual((result.testsRun, result.errors, result.failures), (1, [], []))
+
+    def test_readme_shows_the_same(self) -> None:
+        """What README shows is the example that is run here, to the letter."""
+        shown = f"```python\n{example()}\n```\n"
+        self.assertIn(shown, README.read_text(encoding="utf-8"))
 
     def test_it_has_ten_lines(self) -> None:
         """It is as short as we say."""
-        doc = matrix_presence.testing.__doc__ or ""
-        lines = [line for line in doc.splitlines() if line.startswith("    ")]
-        self.assertLessEqual(len(lines), 10)
+        self.assertLessEqual(len(example().splitlines()), 10)
 
 
 class MemoryHomeserverTests(TestCase):
@@ -302,11 +313,8 @@ class EmbeddingTests(TestCase):
         status = self.presence.service.status
         client = Resource()
         for version in (b"v3", b"r0"):
-            router = Router()
-            router.add("GET", "{user_id}/status", status.get)
-            router.add("PUT", "{user_id}/status", status.put)
             versioned = Resource()
-            versioned.putChild(b"presence", router)
+            versioned.putChild(b"presence", status.resource())
             versioned.putChild(b"sync", Hello())
             client.putChild(version, versioned)
         matrix = Resource()

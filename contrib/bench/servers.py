@@ -42,12 +42,17 @@ class Server:
     #: What the readiness probe asks for; any HTTP answer will do.
     probe = "/_matrix/client/versions"
 
-    def __init__(self, argv: Sequence[str], port: int, directory: Path) -> None:
+    def __init__(
+        self, argv: Sequence[str], port: int, directory: Path, says: str = ""
+    ) -> None:
         self.argv = list(argv)
         self.port = port
         self.directory = directory
+        #: What it prints when it is ready; the port alone could be somebody else's.
+        self.says = says
         self.log_path = directory / "output.log"
         self._process: subprocess.Popen[bytes] | None = None
+        self._said_before = 0
 
     @property
     def pid(self) -> int:
@@ -62,6 +67,8 @@ class Server:
 
     def launch(self) -> None:
         """Start the process and do not wait for anything."""
+        self.log_path.touch()
+        self._said_before = self.log.count(self.says)
         paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
         with open(self.log_path, "ab") as log:
@@ -90,16 +97,16 @@ class Server:
 
     def _await_answer(self, deadline: float) -> None:
         assert self._process is not None
-        while time.monotonic() < deadline:
-            if self._process.poll() is not None:
-                break
+        while time.monotonic() < deadline and self._process.poll() is None:
+            time.sleep(0.02)
+            if self.says and self.log.count(self.says) == self._said_before:
+                continue
             with contextlib.suppress(OSError, http.client.HTTPException):
                 connection = http.client.HTTPConnection("127.0.0.1", self.port, 5)
                 with contextlib.closing(connection):
                     connection.request("GET", self.probe)
                     connection.getresponse().read()
                 return
-            time.sleep(0.02)
         raise RuntimeError(f"{self.argv} did not come up:\n{self.log[-4000:]}")
 
     def cpu_seconds(self) -> float:
@@ -164,7 +171,7 @@ def presence_server(
     argv += ["--listen", f"tcp:{port}:interface=127.0.0.1"]
     argv += ["--server-name", f"localhost:{port}", "--open-registration"]
     argv += options or ["--no-rate-limit"]
-    return Server(argv, port, directory)
+    return Server(argv, port, directory, says="is ready")
 
 
 def bare_server(directory: Path, *, silent: bool = False) -> Server:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import secrets
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +26,22 @@ def synapse_installed() -> bool:
     return importlib.util.find_spec("synapse") is not None
 
 
-def synapse_server(directory: Path) -> Server:
-    """A Synapse with its data in `directory`, not started yet."""
+def synapse_server(
+    directory: Path, changes: Mapping[str, Any] | None = None
+) -> Server:
+    """A Synapse with its data in `directory`, not started yet.
+
+    Args:
+        changes: sections of its configuration that are to be different.
+    """
     port = free_port()
     with open(directory / "signing.key", "w") as keys:
         write_signing_keys(keys, [generate_signing_key("bench")])
     log_config = directory / "log.yaml"
     log_config.write_text(yaml.safe_dump(_log_config(directory)))
     config = directory / "homeserver.yaml"
-    config.write_text(yaml.safe_dump(_config(directory, port, log_config)))
+    sections = {**_config(directory, port, log_config), **(changes or {})}
+    config.write_text(yaml.safe_dump(sections))
     argv = [sys.executable, "-m", "synapse.app.homeserver", "-c", str(config)]
     return Server(argv, port, directory)
 

@@ -1,4 +1,4 @@
-"""Token buckets, one for each user that used theirs lately."""
+"""Token buckets, one for each user or server that used theirs lately."""
 
 from __future__ import annotations
 
@@ -36,6 +36,15 @@ class Buckets:
         if len(self._buckets) > self._crowd:
             self._forget_full(now)
         return 0
+
+    def take_most(self, one: int, now: int, wanted: int) -> int:
+        """Take as many tokens as there are, at most `wanted`; how many."""
+        if not self._per_ms:
+            return wanted
+        left = self._left(one, now)
+        taken = min(wanted, int(left))
+        self._buckets[one] = (left - taken, now)
+        return taken
 
     def _left(self, user: int, now: int) -> float:
         left, since = self._buckets.get(user, (self._burst, now))

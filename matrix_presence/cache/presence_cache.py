@@ -12,9 +12,12 @@ from pyroaring import BitMap
 from matrix_presence.cache.devices import Devices
 from matrix_presence.cache.farewells import FarewellLog
 from matrix_presence.cache.rooms import Rooms
+from matrix_presence.cache.servers import Servers
 from matrix_presence.cache.stream import ChangeLog, JoinLog
 from matrix_presence.cache.users import Users
 from matrix_presence.cache.wheel import Wheel
+
+_NOBODY = BitMap()
 
 
 class PresenceCache:
@@ -38,6 +41,7 @@ class PresenceCache:
         self.users = Users(server_name)
         self.devices = Devices(self.users)
         self.rooms = Rooms(excluded_rooms, max_room_members)
+        self.servers = Servers()
         self.wheel = Wheel(self.users.slot, slot_width)
         self.changes = ChangeLog(self.users.position)
         self.joins = JoinLog()
@@ -48,16 +52,25 @@ class PresenceCache:
         self.present = BitMap()
         #: Accounts that are no more (D-40).
         self.gone = BitMap()
-        #: By viewer: whom they ignore (A-94).
-        self.ignored: dict[int, BitMap] = {}
+        self._ignored: dict[int, BitMap] = {}
 
     def seen_by(self, viewer: int) -> BitMap:
         """Everybody whose presence this user may see, the user included (D-20)."""
         seen = self.rooms.seen_by(viewer)
         seen.add(viewer)
-        if viewer in self.ignored:
-            seen -= self.ignored[viewer]
+        seen -= self.ignored_by(viewer)
         return seen
+
+    def ignored_by(self, viewer: int) -> BitMap:
+        """Whom this user ignores; not to be changed."""
+        return self._ignored.get(viewer, _NOBODY)
+
+    def ignores(self, viewer: int, others: BitMap) -> None:
+        """This user ignores these and nobody else from now on (A-94)."""
+        if others:
+            self._ignored[viewer] = others
+        else:
+            self._ignored.pop(viewer, None)
 
     def may_see(self, viewer: int, observed: int) -> bool:
         """Whether `viewer` may see the presence of `observed` (D-21)."""

@@ -44,10 +44,6 @@ class ChangeLog:
         self._entries.append(_Entry(position, position, users))
         self._merge()
 
-    def restore(self, position: int, users: BitMap) -> None:
-        """What is in the column for these users happened before `position`."""
-        self._entries.insert(0, _Entry(0, position, users, ticks=1 << 62))
-
     def _merge(self) -> None:
         entries = self._entries
         end, ticks = len(entries), 1

@@ -28,5 +28,7 @@ class Root(Resource):
         """The router, which is to see the whole path."""
         if path == b"metrics" and self._metrics is not None and not request.postpath:
             return self._metrics
+        # Twisted types them as perhaps None, which they never are here.
+        assert request.postpath is not None and request.prepath is not None
         request.postpath.insert(0, request.prepath.pop())
         return self._router

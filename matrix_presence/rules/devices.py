@@ -121,7 +121,8 @@ def status_set(
             last_seen_ts=now,
         )
     before, _ = contribution(device, now, timeouts)
-    proactive = is_proactive(before, presence)
+    # What was kept has not been active for as long as it likes: it begins anew.
+    proactive = is_proactive(before, presence) or device.hold == KEPT
     return Device(
         presence,
         KEPT if kept else NOT_HELD,

@@ -46,6 +46,9 @@ class SqlPresenceStore:
         self._database = database
         #: Rows that have been complained about, by user id.
         self._unreadable: set[object] = set()
+        #: What the database says of reserved positions, as far as we know: a batch
+        #: that raises nothing need not touch that row.
+        self._reserved = 0
 
     def open(self) -> Deferred[StoreHead]:
         """Bring the tables up to date, mark them as in use, say how they were left."""
@@ -66,7 +69,13 @@ class SqlPresenceStore:
         A user in `users` twice is stored as the last says, and one who is also in
         `forgotten` is forgotten.
         """
-        return self._database.run(partial(_write, batch))
+        raises = batch.reserved > self._reserved
+        done = self._database.run(partial(_write, batch, raises))
+        return done.addCallback(self._wrote, batch.reserved)
+
+    def _wrote(self, refused: Collection[str], reserved: int) -> Collection[str]:
+        self._reserved = max(self._reserved, reserved)
+        return refused
 
     def close(self, position: int | None) -> Deferred[None]:
         """Note how this run ended; see `IPresenceStore`."""
@@ -112,7 +121,7 @@ def _open(cursor: Cursor) -> StoreHead:
     return StoreHead(reserved=head[0], clean=head[1] == 1)
 
 
-def _write(batch: Batch, cursor: Cursor) -> Collection[str]:
+def _write(batch: Batch, raises: bool, cursor: Cursor) -> Collection[str]:
     rows: dict[str, tuple[Any, ...]] = {}
     refused: set[str] = set()
     for user in batch.users:
@@ -124,12 +133,14 @@ def _write(batch: Batch, cursor: Cursor) -> Collection[str]:
     if left_out:
         user_ids = list(rows)
         refused.update(user_ids[index] for index in left_out)
-    cursor.execute_each(
-        "DELETE FROM presence_users WHERE user_id = ?",
-        [(user_id,) for user_id in batch.forgotten],
-    )
-    cursor.execute(
-        "UPDATE presence_head SET reserved = ? WHERE reserved < ?",
-        (batch.reserved, batch.reserved),
-    )
+    if batch.forgotten:
+        cursor.execute_each(
+            "DELETE FROM presence_users WHERE user_id = ?",
+            [(user_id,) for user_id in batch.forgotten],
+        )
+    if raises:
+        cursor.execute(
+            "UPDATE presence_head SET reserved = ? WHERE reserved < ?",
+            (batch.reserved, batch.reserved),
+        )
     return refused

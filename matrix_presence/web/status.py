@@ -40,6 +40,16 @@ class StatusEndpoints:
             router.add("GET", path, self.get)
             router.add("PUT", path, self.put)
 
+    def resource(self) -> Router:
+        """The same as a resource of its own, for a host with its own resource tree.
+
+        Mount it where `…/presence` is to be found, for each version that is served.
+        """
+        router = Router()
+        router.add("GET", "{user_id}/status", self.get)
+        router.add("PUT", "{user_id}/status", self.put)
+        return router
+
     async def get(self, call: Call) -> Answer:
         """The status of a user, if the requester may see it."""
         requester = await self._requester(call)

@@ -1,1 +1,1 @@
-"""Tests of the in-memory cache: each part against the plainest thing that does the same."""
+"""Tests of the in-memory cache: each part against the plainest thing alike."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 from pyroaring import BitMap
@@ -35,7 +37,7 @@ class AttentionTests(TestCase):
 
     @given(steps, st.sampled_from((0, WINDOW)), st.sampled_from((0, 2, 1000)))
     def test_it_keeps_what_it_promises(
-        self, ops: list[tuple[object, ...]], window: int, per_second: int
+        self, ops: list[tuple[Any, ...]], window: int, per_second: int
     ) -> None:
         """No wish is lost or served twice, none in its window, none over budget."""
         attention, now = Attention(window, per_second), EPOCH
@@ -82,7 +84,7 @@ class AttentionTests(TestCase):
 
     @given(steps, st.sampled_from((0, WINDOW)), st.sampled_from((0, 2, 1000)))
     def test_asking_when_told_to_serves_everybody(
-        self, ops: list[tuple[object, ...]], window: int, per_second: int
+        self, ops: list[tuple[Any, ...]], window: int, per_second: int
     ) -> None:
         """Whoever asks again at `next_ts` soon has nobody left who wishes."""
         attention, now = Attention(window, per_second), EPOCH

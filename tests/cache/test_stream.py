@@ -34,12 +34,6 @@ class ChangeLogTests(TestCase):
         """Merging old entries never loses and never adds anybody (A-87)."""
         position_of = array("q", [0] * USERS)
         log, position = ChangeLog(position_of), before
-        # Users whom an earlier life has left in the column.
-        restored = data.draw(st.dictionaries(users, st.integers(1, max(1, before))))
-        if before:
-            for user, changed_at in restored.items():
-                position_of[user] = changed_at
-            log.restore(before, BitMap(restored))
         for step, changed in some:
             position += step
             for user in changed:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, ClassVar
 
 from twisted.internet.task import Clock
 
@@ -38,10 +39,15 @@ class CoreTestCase(TestCase):
     """Alice and Bob share a room of one server; Bob looks at Alice."""
 
     #: The configuration of the server.
-    options: dict[str, Any] = UNLIMITED
+    OPTIONS: ClassVar[Mapping[str, Any]] = UNLIMITED
 
     def setUp(self) -> None:
-        """Start a server that the two have just joined."""
+        """Start the server."""
+        self.begin()
+
+    def begin(self, **options: Any) -> None:
+        """A server that the two have just joined; `options` beside `OPTIONS`."""
+        self.options = {**self.OPTIONS, **options}
         self.server = MemoryPresence(**self.options)
         self.server.room(ROOM, ALICE, BOB)
         self.pass_time(1)

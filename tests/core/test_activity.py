@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
 from matrix_presence.interfaces import Requester
 from matrix_presence.rules.states import BY_NAME, NAMES
 from tests.core.rig import ALICE, AT_ONCE, BOB, BUSY, LATE, UNLIMITED, CoreTestCase
@@ -102,7 +105,11 @@ class LastActiveTests(CoreTestCase):
 class GranularityTests(CoreTestCase):
     """How often mere activity is told."""
 
-    options = {**UNLIMITED, "last_active_granularity": "10s", "idle_timeout": "1m"}
+    OPTIONS: ClassVar[Mapping[str, Any]] = {
+        **UNLIMITED,
+        "last_active_granularity": "10s",
+        "idle_timeout": "1m",
+    }
 
     def test_mere_activity_is_told_once_a_granularity(self) -> None:
         """Bob hears of an unavailable Alice's activity not again so soon (B-19)."""
@@ -231,7 +238,7 @@ class CurrentlyActiveTests(CoreTestCase):
 class TwoDevicesTests(CoreTestCase):
     """Devices of one user that do not agree."""
 
-    options = {**UNLIMITED, **AT_ONCE}
+    OPTIONS: ClassVar[Mapping[str, Any]] = {**UNLIMITED, **AT_ONCE}
 
     def test_two_devices_that_fight_cause_one_event(self) -> None:
         """One says online, the other unavailable, and nobody hears of it (B-5)."""
@@ -289,8 +296,7 @@ class AppserviceTests(CoreTestCase):
 
     def test_what_it_does_can_be_activity(self) -> None:
         """With `appservice_bump` that one ghost is active (B-21)."""
-        self.options = {**UNLIMITED, "appservice_bump": True}
-        self.setUp()
+        self.begin(appservice_bump=True)
         self.act()
         self.assertEqual("online", self.presence())
         self.assertEqual("offline", self.presence(BOB, BOB))
@@ -311,8 +317,7 @@ class AppserviceTests(CoreTestCase):
 
     def test_what_it_set_can_pass(self) -> None:
         """Without `appservice_persist` a ghost goes as users do (D-50, B-46)."""
-        self.options = {**UNLIMITED, "appservice_persist": False}
-        self.setUp()
+        self.begin(appservice_persist=False)
         self.put_as("online")
         self.pass_time(30 + LATE)
         self.assertEqual("offline", self.presence())

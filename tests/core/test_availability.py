@@ -8,7 +8,6 @@ from tests.core.rig import (
     BOB,
     BUSY,
     LATE,
-    UNLIMITED,
     CoreTestCase,
 )
 
@@ -74,8 +73,7 @@ class ConnectionTests(CoreTestCase):
 
     def test_the_time_can_be_set(self) -> None:
         """`sync_online_timeout` is how long a contact lasts (B-54)."""
-        self.options = {**UNLIMITED, "sync_online_timeout": "5s"}
-        self.setUp()
+        self.begin(sync_online_timeout="5s")
         self.sync(ALICE)
         self.pass_time(5 + LATE)
         self.assertEqual("offline", self.presence())
@@ -105,16 +103,14 @@ class StatusMessageTests(CoreTestCase):
 
     def test_it_can_end_with_offline(self) -> None:
         """Where so configured, whoever sets offline has none (B-6)."""
-        self.options = {**UNLIMITED, "keep_status_when_offline": False}
-        self.setUp()
+        self.begin(keep_status_when_offline=False)
         self.put("online", "at lunch")
         self.put("offline", "gone")
         self.assertNotIn("status_msg", self.status())
 
     def test_it_can_end_with_timing_out(self) -> None:
         """Where so configured, it does not outlive going offline (B-6)."""
-        self.options = {**UNLIMITED, "keep_status_when_offline": False}
-        self.setUp()
+        self.begin(keep_status_when_offline=False)
         self.put("online", "at lunch")
         self.pass_time(30 + LATE)
         self.assertEqual("offline", self.presence())
@@ -213,20 +209,14 @@ class IdleTests(CoreTestCase):
 
     def test_without_a_threshold_nobody_idles(self) -> None:
         """`idle_timeout: 0` leaves it to the clients (X-5)."""
-        self.options = {**UNLIMITED, "idle_timeout": 0}
-        self.setUp()
+        self.begin(idle_timeout=0)
         self.sync(ALICE)
         self.poll_for(900)
         self.assertEqual("online", self.presence())
 
     def test_the_threshold_can_be_set(self) -> None:
         """`idle_timeout` is how long nothing may be done (B-54)."""
-        self.options = {
-            **UNLIMITED,
-            "idle_timeout": "10s",
-            "last_active_granularity": "5s",
-        }
-        self.setUp()
+        self.begin(idle_timeout="10s", last_active_granularity="5s")
         self.sync(ALICE)
         self.poll_for(10 + LATE)
         self.assertEqual("unavailable", self.presence())
@@ -399,8 +389,7 @@ class DisconnectedTests(CoreTestCase):
 
     def test_it_can_count_for_the_time_only(self) -> None:
         """With `bump` she stays offline, and was active (B-48)."""
-        self.options = {**UNLIMITED, "activity_when_disconnected": "bump"}
-        self.setUp()
+        self.begin(activity_when_disconnected="bump")
         self.sync(ALICE)
         self.pass_time(60)
         self.server.handler.active(ALICE, None)
@@ -409,8 +398,7 @@ class DisconnectedTests(CoreTestCase):
 
     def test_it_can_be_ignored(self) -> None:
         """With `ignore` nothing at all is noted (B-48)."""
-        self.options = {**UNLIMITED, "activity_when_disconnected": "ignore"}
-        self.setUp()
+        self.begin(activity_when_disconnected="ignore")
         self.sync(ALICE)
         self.pass_time(60)
         self.server.handler.active(ALICE, None)

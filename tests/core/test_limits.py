@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
 from matrix_presence.errors import LimitExceeded
 from matrix_presence.interfaces import Requester
 from matrix_presence.rules.states import Presence
@@ -11,7 +14,7 @@ from tests.core.rig import ALICE, LATE, STRICT, CoreTestCase
 class LimitTests(CoreTestCase):
     """One change at once, and one more every ten seconds."""
 
-    options = STRICT
+    OPTIONS: ClassVar[Mapping[str, Any]] = STRICT
 
     def wait(self) -> None:
         """Until the limit allows one more, and it has been applied."""

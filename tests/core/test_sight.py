@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
 from matrix_presence.interfaces import Profile
 from matrix_presence.testing import MemoryPresence
 from tests.core.rig import ALICE, AT_ONCE, BOB, CAROL, ROOM, UNLIMITED, CoreTestCase
@@ -79,8 +82,7 @@ class RoomTests(CoreTestCase):
         """Those offline are left out, unless asked for (A-89)."""
         self.put("online")
         self.assertEqual({ALICE}, set(self.server.seen(BOB)))
-        self.options = {**UNLIMITED, "include_offline_users_on_sync": True}
-        self.setUp()
+        self.begin(include_offline_users_on_sync=True)
         self.put("online")
         self.assertEqual({ALICE, BOB}, set(self.server.seen(BOB)))
 
@@ -170,7 +172,7 @@ class JoinTests(CoreTestCase):
 class SilentRoomTests(CoreTestCase):
     """Rooms that carry no presence."""
 
-    options = {
+    OPTIONS: ClassVar[Mapping[str, Any]] = {
         **UNLIMITED,
         "exclude_rooms_from_presence": ["!excluded:hs"],
         "max_room_members": 3,
@@ -419,7 +421,7 @@ class DeactivationTests(CoreTestCase):
 class AtOnceTests(CoreTestCase):
     """Without a tick."""
 
-    options = {**UNLIMITED, **AT_ONCE}
+    OPTIONS: ClassVar[Mapping[str, Any]] = {**UNLIMITED, **AT_ONCE}
 
     def test_each_change_can_be_read_at_once(self) -> None:
         """With a tick of 0 every change has a position of its own (A-87)."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any, ClassVar
 
 from matrix_presence.testing import MemoryPoll
 from matrix_presence.wire.filters import parse_presence_filter
@@ -67,7 +69,12 @@ class WakeTests(CoreTestCase):
 
     def test_a_filter_keeps_it_asleep(self) -> None:
         """What the filter leaves out wakes nobody (A-90, A-91)."""
-        for presence in ({"not_senders": [ALICE]}, {"types": []}, {"senders": [BOB]}):
+        parts: tuple[dict[str, list[str]], ...] = (
+            {"not_senders": [ALICE]},
+            {"types": []},
+            {"senders": [BOB]},
+        )
+        for presence in parts:
             only = parse_presence_filter({"presence": presence})
             wait = self.server.sync.wait(BOB, self.server.view.position(), only)
             self.put("online", str(presence))
@@ -130,9 +137,7 @@ class WindowTests(PollingTestCase):
             self.put("online", str(number))
             self.pass_time(0.05)
         stamps = self.woken_at[BOB]
-        gaps = [
-            after - before for before, after in zip(stamps, stamps[1:], strict=False)
-        ]
+        gaps = [after - before for before, after in pairwise(stamps)]
         self.assertGreaterEqual(min(gaps), 1)
         self.assertGreaterEqual(len(stamps), 9)
 
@@ -173,7 +178,7 @@ class WindowTests(PollingTestCase):
 class AtOnceTests(PollingTestCase):
     """Windows of 0."""
 
-    options = {**UNLIMITED, **AT_ONCE}
+    OPTIONS: ClassVar[Mapping[str, Any]] = {**UNLIMITED, **AT_ONCE}
 
     def test_each_change_wakes_at_once(self) -> None:
         """A hundred changes are a hundred answers, with no time in between."""
@@ -186,7 +191,7 @@ class AtOnceTests(PollingTestCase):
 class BudgetTests(PollingTestCase):
     """How many clients are woken over all."""
 
-    options: dict[str, Any] = {
+    OPTIONS: ClassVar[Mapping[str, Any]] = {
         **UNLIMITED,
         "client_wakeups_per_second": 10,
         "client_window": 0,

@@ -132,7 +132,7 @@ class RoomsTestCase(TestCase):
             self.router,
             Authentication(self.accounts),
             self.presence,
-            lambda user_id, device_id: self.active.append((user_id, device_id)),
+            lambda who: self.active.append((who.user_id, who.device_id)),
         )
         self.connection = self.connect()
 

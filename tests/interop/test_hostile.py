@@ -220,12 +220,13 @@ def test_wrong_types_never_break_the_server(
     body: Any,
 ) -> None:
     """Whatever is sent, the answer is a 200 or a refusal with an errcode."""
-    path = path.format(room=hostile_room, user=account.user_id)
+    path = path.replace("{room}", hostile_room).replace("{user}", account.user_id)
     status, answer = caller.call(method, V3 + path, body, account.token)
     assert status < 500, answer
-    if status != 200:
+    # User-interactive authentication says what it wants instead of what is wrong.
+    if status != 200 and "flows" not in answer:
         assert answer["errcode"].startswith("M_"), answer
-        assert isinstance(answer["error"], str) or "flows" in answer
+        assert isinstance(answer["error"], str)
 
 
 @pytest.fixture(scope="module")

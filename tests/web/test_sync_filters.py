@@ -49,6 +49,8 @@ class FilterTests(TestCase):
             ({"types": ["m.room.*"]}, ""),
             ({"types": ["m.presenc?"]}, ""),
             ({"types": ["m.[p]resence"]}, ""),
+            ({"types": ["*presenc?"]}, ""),
+            ({"types": ["[m]*"]}, ""),
             ({"types": []}, ""),
             ({"not_types": ["m.presence"]}, ""),
             ({"not_types": ["*"]}, ""),

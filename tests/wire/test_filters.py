@@ -71,6 +71,11 @@ class ParseTests(TestCase):
         pattern = "".join(pieces)
         self.assertIs(parsed(types=[pattern]).wanted, _fits(pattern, "m.presence"))
 
+    def test_other_signs_of_shells_are_not_special(self) -> None:
+        """Beside an asterisk too, `?` and brackets stand for themselves (A-91)."""
+        for pattern in ("*presenc?", "[m]*", "m.*[!x]", "?.presence*"):
+            self.assertFalse(parsed(types=[pattern]).wanted, pattern)
+
     def test_many_asterisks_are_no_burden(self) -> None:
         """A pattern made to be slow to match is not (A-91)."""
         self.assertFalse(parsed(types=["*e" * 20_000 + "x"]).wanted)

@@ -1,0 +1,82 @@
+"""When which destination is told again of everybody who is not offline (C-9).
+
+Other servers take users for offline of whom they hear nothing for too long. Each
+destination has a time of its own, so that no two are asked in step.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable
+
+from matrix_presence.cache.servers import Servers
+from matrix_presence.cache.wheel import Wheel
+
+#: ms of a slot of the wheel.
+SLOT = 1000
+
+
+class Pings:
+    """The times of all destinations, and one wheel for them and for retries.
+
+    Args:
+        interval: ms between two pings of a destination, at most.
+        grace: ms by which others wait longer than that.
+        chance: a number from 0 up to 1, another each time.
+    """
+
+    def __init__(
+        self,
+        servers: Servers,
+        interval: int,
+        grace: int,
+        chance: Callable[[], float],
+    ) -> None:
+        self._servers = servers
+        self._interval = interval
+        self._grace = grace
+        self._chance = chance
+        #: By destination: when it is pinged next, epoch ms.
+        self._next_ts = array("q")
+        #: By destination: its slot in the wheel.
+        self._slots = array("q")
+        self.wheel = Wheel(self._slots, SLOT)
+
+    def meet(self, now: int) -> None:
+        """Plan for the servers that were not known before.
+
+        What was told them before a restart is running out, and nobody knows when: the
+        first ping comes within the grace.
+        """
+        for destination in range(len(self._next_ts), len(self._servers)):
+            self._next_ts.append(0)
+            self._slots.append(0)
+            self._plan(destination, now + int(self._grace * self._chance()))
+
+    def introduced(self, destination: int, now: int) -> None:
+        """It has just come in and hears of everybody there is to hear of."""
+        wait = self._interval * (1 + self._chance()) / 2
+        self._plan(destination, now + int(wait))
+
+    def pinged(self, destination: int, now: int) -> None:
+        """It is told now, and again after the interval, a little less each time."""
+        wait = self._interval * (0.9 + self._chance() / 10)
+        self._plan(destination, now + int(wait))
+
+    def _plan(self, destination: int, when: int) -> None:
+        self._next_ts[destination] = when
+        self.wheel.put(destination, when)
+
+    def is_due(self, destination: int, now: int) -> bool:
+        """Whether its time has come; also if it was passed over then."""
+        return 0 < self._next_ts[destination] <= now
+
+    def forget(self, destination: int) -> None:
+        """There is nobody to tell it of."""
+        self._next_ts[destination] = 0
+
+    def look_again(self, destination: int, now: int) -> None:
+        """It came up early: see to it that it comes up at its time."""
+        when = self._next_ts[destination]
+        if when > now:
+            self.wheel.put(destination, when)

@@ -1,0 +1,96 @@
+"""Takes what other servers tell of their users.
+
+Whoever calls has found out who the origin is. Whatever an origin sends: nothing raises
+here, nothing is applied to users of anybody else, and an origin that tells more than
+its share is heard no further (C-3, C-4). Rules of room access do not play in: presence
+belongs to no room (C-13).
+"""
+
+from __future__ import annotations
+
+import logging
+
+from matrix_presence.cache.limits import Buckets
+from matrix_presence.cache.presence_cache import PresenceCache
+from matrix_presence.config import PresenceConfig
+from matrix_presence.handler import PresenceHandler
+from matrix_presence.rules.states import BUSY, UNAVAILABLE
+from matrix_presence.wire.edu import entries_of, parse_entry
+
+logger = logging.getLogger(__name__)
+
+#: ms by which an EDU may be older than one before it and be taken for overtaken. By
+#: more, the clock of the origin has been set back.
+_OVERTAKEN = 600_000
+
+
+class Receiver:
+    """Everything that comes in."""
+
+    def __init__(
+        self, cache: PresenceCache, config: PresenceConfig, handler: PresenceHandler
+    ) -> None:
+        self._cache = cache
+        self._handler = handler
+        self._takes = bool(config.enabled) and config.federation_incoming
+        self._busy = config.busy
+        limit = config.rc_presence.per_origin
+        self._limit = Buckets(limit.per_second, limit.burst_count)
+        #: By origin: when its newest transaction was sent, by its own clock.
+        self._newest_ts: dict[int, int] = {}
+        #: Entries that were applied, and that were not, since the start.
+        self.applied = 0
+        self.dropped = 0
+
+    def edu_received(
+        self, origin: str, edu: object, sent_ts: int | None = None
+    ) -> None:
+        """An EDU of a transaction of this origin; others than presence are ignored.
+
+        Args:
+            sent_ts: the transaction's `origin_server_ts`. What was overtaken on its
+                way by something newer is not applied.
+        """
+        entries = entries_of(edu)
+        server = self._cache.servers.find(origin)
+        # Of a server that is in no room with us there is nobody we could hear of.
+        if not self._takes or not entries or server is None:
+            return
+        if type(sent_ts) is int and self._is_overtaken(server, sent_ts):
+            self.dropped += len(entries)
+            return
+        now = self._handler.now()
+        # Counted before anything is read: a flood costs next to nothing.
+        most = self._limit.take_most(server, now, len(entries))
+        applied = sum(self._is_taken(said, origin) for said in entries[:most])
+        self.applied += applied
+        self.dropped += len(entries) - applied
+
+    def _is_overtaken(self, server: int, sent_ts: int) -> bool:
+        newest = self._newest_ts.get(server, 0)
+        if newest - _OVERTAKEN < sent_ts < newest:
+            return True
+        self._newest_ts[server] = sent_ts
+        return False
+
+    def _is_taken(self, said: object, origin: str) -> bool:
+        """Apply one entry, if it is one that counts."""
+        try:
+            update = parse_entry(said, origin)
+            if update is None or not self._is_of_interest(update.user_id):
+                return False
+            if update.presence == BUSY and not self._busy:
+                update = update._replace(presence=UNAVAILABLE)
+            self._handler.told(update)
+        except Exception:  # Presence never fails a transaction (C-4).
+            logger.exception("An entry of presence could not be taken")
+            return False
+        return True
+
+    def _is_of_interest(self, user_id: str) -> bool:
+        """Whether anybody here may see this user: one of us shares a room (C-2)."""
+        cache = self._cache
+        user = cache.users.find(user_id)
+        if user is None or cache.users.is_local[user]:
+            return False
+        return bool(cache.rooms.carrying((user,)))

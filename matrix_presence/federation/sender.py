@@ -1,0 +1,290 @@
+"""Tells other servers what changes, and never more than what changed.
+
+Theory of operation. A tick is turned into pairs of destinations and users, and these
+into the outbox. From there destinations are served as their windows and the budget
+allow, one transaction under way for each. One that fails is left alone for longer and
+longer; when it is tried again, or gives a sign of life, it gets everything it has
+missed as it is then, in one go.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Iterator
+
+from pyroaring import BitMap
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.task import Cooperator, SchedulerStopped
+from twisted.python.failure import Failure
+
+from matrix_presence.cache import interest
+from matrix_presence.cache.backoff import Backoff
+from matrix_presence.cache.outbox import Outbox
+from matrix_presence.cache.presence_cache import PresenceCache
+from matrix_presence.config import PresenceConfig
+from matrix_presence.federation.bodies import Bodies
+from matrix_presence.federation.pings import SLOT, Pings
+from matrix_presence.interfaces import IFederation
+from matrix_presence.ticks import Tick
+
+logger = logging.getLogger(__name__)
+
+#: Destinations served in one turn of the reactor, and looked at in one turn.
+_A_TURN = 64
+_A_SWEEP = 100
+#: Changed users, and joins, whose destinations are found in one go.
+_AT_ONCE = 100
+#: Seconds the reactor is held before it gets a turn.
+_SLICE = 0.008
+
+_NOBODY = BitMap()
+
+
+class Sender:
+    """Everything that goes out.
+
+    Args:
+        chance: a number from 0 up to 1, another each time: what keeps destinations
+            from being served in step.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        cache: PresenceCache,
+        config: PresenceConfig,
+        federation: IFederation,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._clock = clock
+        self._cache = cache
+        self._federation = federation
+        self._at_once = config.transactions_at_once
+        self.outbox = Outbox(
+            config.destination_window,
+            config.transactions_per_second,
+            config.activity_window,
+        )
+        self._backoff = Backoff(chance)
+        grace = config.federation_timeout - config.federation_ping_interval
+        self._pings = Pings(
+            cache.servers, config.federation_ping_interval, grace, chance
+        )
+        self._bodies = Bodies(cache, config)
+        self._sending: dict[int, Deferred[None]] = {}
+        self._serving: IDelayedCall | None = None
+        self._sweeping: IDelayedCall | None = None
+        self._cooperator = Cooperator(
+            terminationPredicateFactory=self._slice,
+            scheduler=lambda step: clock.callLater(0, step),
+        )
+        self._stopped = True
+        #: Whether some may have to wait for the answers of others.
+        self._is_full = False
+        #: Transactions that were answered and that failed, and users in the former,
+        #: since the start.
+        self.answered = 0
+        self.failed = 0
+        self.told = 0
+
+    def start(self) -> None:
+        """Send from now on."""
+        self._stopped = False
+        self._sweeping = self._clock.callLater(SLOT / 1000, self._sweep)
+
+    def stop(self) -> None:
+        """Send no more; what is under way is given up."""
+        self._stopped = True
+        for timer in (self._serving, self._sweeping):
+            if timer is not None:
+                timer.cancel()
+        self._serving = self._sweeping = None
+        self._cooperator.stop()
+        for sending in list(self._sending.values()):
+            sending.cancel()
+
+    def _now(self) -> int:
+        return int(self._clock.seconds() * 1000)
+
+    def _slice(self) -> Callable[[], bool]:
+        ends = self._clock.seconds() + _SLICE
+        return lambda: self._clock.seconds() >= ends
+
+    # What goes into the outbox.
+
+    def ticked(self, tick: Tick) -> None:
+        """Other servers have to hear of what this tick shows."""
+        if self._stopped or not self._cache.servers:
+            return
+        putting = self._put(tick, self._now())
+        size = len(tick.urgent) + len(tick.casual) + len(tick.joins)
+        if size <= _AT_ONCE:
+            for _ in putting:
+                pass
+            self._serve()
+        else:
+            done = self._cooperator.coiterate(putting)
+            done.addCallbacks(lambda _: self._serve(), self._not_put)
+
+    def _not_put(self, why: Failure) -> None:
+        # They hear of it with the next change, or the next ping.
+        if not why.check(SchedulerStopped):
+            logger.error("Other servers could not be told: %s", why)
+
+    def _put(self, tick: Tick, now: int) -> Iterator[None]:
+        """Put a tick into the outbox, a pair at a time."""
+        cache, outbox = self._cache, self.outbox
+        self._pings.meet(now)
+        for gone, viewers in tick.farewells:
+            outbox.tell(cache.servers.of(viewers, cache.users.ids), BitMap([gone]))
+        for destinations, users in interest.changed(cache, tick.urgent):
+            outbox.tell(destinations, users)
+            yield
+        for destinations, users in interest.changed(cache, tick.casual):
+            outbox.mention(destinations, users, now)
+            yield
+        for destinations, users, came_in in interest.introduced(cache, tick.joins, now):
+            outbox.tell(destinations, users)
+            if came_in:
+                for destination in destinations:
+                    self._pings.introduced(destination, now)
+            yield
+
+    # When it goes out.
+
+    def _serve(self) -> None:
+        """Send to whom the windows and the budget allow; see to the others later."""
+        if self._serving is not None:
+            self._serving.cancel()
+            self._serving = None
+        if self._stopped:
+            return
+        now, outbox = self._now(), self.outbox
+        self._bodies.begin(now)
+        barred = self._barred()
+        most = min(_A_TURN, self._at_once - len(outbox.under_way))
+        for destination in outbox.ready(now, most, but=barred):
+            self._send(destination, now)
+        # Answers make room; until then time does not help.
+        self._is_full = bool(barred) or len(outbox.under_way) >= self._at_once
+        if len(outbox.under_way) < self._at_once and self._serving is None:
+            again = outbox.next_ts(now, but=self._barred())
+            if again is not None:
+                delay = max(0, again - now) / 1000
+                self._serving = self._clock.callLater(delay, self._serve_again)
+
+    def _serve_again(self) -> None:
+        self._serving = None
+        self._serve()
+
+    def _serve_soon(self) -> None:
+        if self._stopped:
+            return
+        if self._serving is None:
+            self._serving = self._clock.callLater(0, self._serve_again)
+        elif self._serving.getTime() > self._clock.seconds():
+            self._serving.reset(0)
+
+    def _barred(self) -> BitMap:
+        """Those that failed before, when they hold half of all that is under way."""
+        failing = self._backoff.failing
+        held = self.outbox.under_way.intersection_cardinality(failing)
+        return failing if held >= max(1, self._at_once // 2) else _NOBODY
+
+    def _send(self, destination: int, now: int) -> None:
+        users = self.outbox.take(destination)
+        edus, left = self._bodies.of(destination, users, now)
+        if not edus:  # It shares no room with any of them any more.
+            self.outbox.done(destination)
+            self._backoff.is_back(destination)
+            return
+        name = self._cache.servers.names[destination]
+        try:
+            sending = self._federation.send(name, edus)
+        except Exception:
+            sending = fail()
+        self._sending[destination] = sending
+        told = len(users) - len(left)
+        sending.addCallbacks(
+            lambda _: self._answered(destination, left, told),
+            lambda why: self._failed(destination, users, why),
+        )
+        sending.addErrback(lambda why: logger.error("An answer was lost: %s", why))
+
+    def _answered(self, destination: int, left: BitMap, told: int) -> None:
+        self._sending.pop(destination, None)
+        self.answered += 1
+        self.told += told
+        self._backoff.is_back(destination)
+        self.outbox.done(destination, left)
+        if self._is_full or destination in self.outbox.pending:
+            self._serve_soon()
+
+    def _failed(self, destination: int, users: BitMap, why: Failure) -> None:
+        self._sending.pop(destination, None)
+        self.failed += 1
+        self.outbox.failed(destination, users)
+        retry_ts = self._backoff.failed(destination, self._now())
+        self._pings.wheel.put(destination, retry_ts)
+        log = logger.info if self._backoff.failures(destination) == 1 else logger.debug
+        name = self._cache.servers.names[destination]
+        log("%s was not told of presence: %s", name, why.getErrorMessage())
+        if self._is_full:
+            self._serve_soon()
+
+    def back(self, name: str) -> None:
+        """This server lives: it has sent a request, whose signature was right."""
+        destination = self._cache.servers.find(name)
+        if destination is not None and destination in self._backoff.failing:
+            self._backoff.is_back(destination)
+            if destination in self.outbox.resting:
+                self._try_again(destination, self._now())
+                self._serve_soon()
+
+    # What time does.
+
+    def _sweep(self) -> None:
+        more = False
+        try:
+            more = self._look()
+        except Exception:
+            logger.exception("A sweep of destinations failed")
+        delay = 0 if more else SLOT / 1000
+        self._sweeping = self._clock.callLater(delay, self._sweep)
+
+    def _look(self) -> bool:
+        """Look at some destinations that are due; whether there may be more."""
+        now, pings = self._now(), self._pings
+        pings.meet(now)
+        due = pings.wheel.due(now, _A_SWEEP)
+        for destination in due:
+            if destination in self.outbox.resting:
+                retry_ts = self._backoff.retry_ts(destination)
+                if retry_ts <= now:
+                    self._try_again(destination, now)
+                else:
+                    pings.wheel.put(destination, retry_ts)
+            elif pings.is_due(destination, now):
+                self._ping(destination, now)
+            pings.look_again(destination, now)
+        if due:
+            self._serve()
+        return len(due) >= _A_SWEEP
+
+    def _try_again(self, destination: int, now: int) -> None:
+        """With all it has missed: changes, and pings if it was away for long."""
+        if self._pings.is_due(destination, now):
+            self._ping(destination, now)
+        self.outbox.rested(destination)
+
+    def _ping(self, destination: int, now: int) -> None:
+        visible = interest.visible_to(self._cache, destination)
+        if not visible:
+            self._pings.forget(destination)
+            return
+        present = visible & self._cache.present
+        if present:
+            self.outbox.tell(BitMap([destination]), present, urgent=False)
+        self._pings.pinged(destination, now)

@@ -1,0 +1,103 @@
+"""Builds the presence handler of one homeserver: ours, or Synapse's own.
+
+Everything that can go wrong goes wrong before anything of Synapse is touched, so that
+there is always one whole presence in place.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+from synapse.api.constants import EduTypes
+from synapse.handlers.presence import presence_user_to_current_state_size_gauge
+from synapse.server import HomeServer
+from twisted.internet.defer import Deferred
+
+from matrix_presence.synapse import shapes
+from matrix_presence.synapse.activity import watch
+from matrix_presence.synapse.handler import SynapsePresence
+from matrix_presence.synapse.options import ModuleConfig, with_synapses
+from matrix_presence.synapse.parts import Parts
+from matrix_presence.synapse.source import PresenceSource
+
+logger = logging.getLogger(__name__)
+
+#: So many a second are never reached.
+_UNLIMITED = 1_000_000
+
+
+def build(
+    homeserver: HomeServer, config: ModuleConfig, stock: Callable[[HomeServer], Any]
+) -> Any:
+    """The presence handler of this homeserver, on this process of it."""
+    if homeserver.get_instance_name() not in homeserver.config.worker.writers.presence:
+        # Synapse's own handler of a worker relays to the one that writes.
+        return stock(homeserver)
+    reason = why_not(homeserver)
+    if reason is None:
+        try:
+            parts = Parts(homeserver, with_synapses(config.presence, homeserver.config))
+            presence = SynapsePresence(
+                homeserver, parts, keep_status=config.keep_status_when_omitted
+            )
+        except Exception:
+            logger.exception("Presence stays with Synapse: it could not be taken over")
+        else:
+            connect(homeserver, presence)
+            logger.info("Presence is served by matrix_presence")
+            return presence
+    else:
+        logger.error("Presence stays with Synapse: %s", reason)
+    return stock(homeserver)
+
+
+def why_not(homeserver: HomeServer) -> str | None:
+    """Why presence is left to Synapse; None where it need not be."""
+    if not homeserver.config.server.track_presence:
+        return "its option presence.enabled switches presence off"
+    absent = shapes.missing(homeserver)
+    if absent:
+        return f"this version of Synapse has no {', '.join(absent)}"
+    if homeserver.config.server.presence_router_module_class is not None:
+        return "it has a presence router"
+    router = homeserver.get_presence_router()
+    if getattr(router, "_get_interested_users_callbacks", None):
+        return "a module routes presence"
+    return None
+
+
+def connect(homeserver: HomeServer, presence: SynapsePresence) -> None:
+    """Put our parts where Synapse's would be, and begin."""
+    parts = presence.parts
+    store = homeserver.get_datastores().main
+    notifier = homeserver.get_notifier()
+    # Frozen and slotted: nobody is meant to do this.
+    object.__setattr__(
+        homeserver.get_event_sources().sources,
+        "presence",
+        PresenceSource(parts.cache, parts.states, store, parts.readiness),
+    )
+    registry = homeserver.get_federation_registry()
+    registry.edu_handlers[EduTypes.PRESENCE] = presence.incoming_presence
+    # Ours governs: it loses nothing, and counts changes, not syncs.
+    limits = homeserver.config.ratelimiting
+    limits.rc_presence_per_user = attrs.evolve(
+        limits.rc_presence_per_user, per_second=_UNLIMITED, burst_count=_UNLIMITED
+    )
+    presence_user_to_current_state_size_gauge.register_hook(
+        homeserver_instance_id=homeserver.get_instance_id(),
+        hook=lambda: {(homeserver.hostname,): len(parts.cache.users)},
+    )
+    notifier.add_replication_callback(parts.memberships.poke)
+    watch(notifier, homeserver.is_mine_id, presence.active)
+    # It would be kept for ever.
+    store.take_presence_startup_info()
+    homeserver.register_async_shutdown_handler(
+        phase="before", eventType="shutdown", shutdown_func=parts.stop
+    )
+    homeserver.get_reactor().callWhenRunning(
+        lambda: Deferred.fromCoroutine(parts.start())
+    )

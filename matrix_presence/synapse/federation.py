@@ -1,0 +1,54 @@
+"""How EDUs reach other homeservers: by Synapse's own federation sender."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from synapse.handlers.presence import PresenceFederationQueue
+from synapse.server import HomeServer
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from matrix_presence.interfaces import IFederation
+from matrix_presence.synapse.background import in_background
+from matrix_presence.synapse.readiness import Readiness
+from matrix_presence.synapse.states import States
+
+
+@implementer(IFederation)
+class SynapseFederation:
+    """Hands over to Synapse's federation sender, wherever that runs.
+
+    Args:
+        queue: Synapse's own way from here to all of its senders.
+    """
+
+    def __init__(
+        self,
+        homeserver: HomeServer,
+        queue: PresenceFederationQueue,
+        states: States,
+        readiness: Readiness,
+    ) -> None:
+        self._homeserver = homeserver
+        self._queue = queue
+        self._states = states
+        self._now = readiness.now
+
+    def send(self, destination: str, edus: Sequence[dict[str, Any]]) -> Deferred[None]:
+        """Fires when Synapse has taken them; it sends them when it can.
+
+        Synapse composes the EDU itself, so only who is in it counts here.
+        """
+        now = self._now()
+        states = [
+            self._states.of_id(said["user_id"], now)
+            for edu in edus
+            for said in edu["content"]["push"]
+        ]
+
+        async def send() -> None:
+            await self._queue.send_presence_to_destinations(states, [destination])
+
+        return in_background(self._homeserver, "presence_out", send)

@@ -1,0 +1,129 @@
+"""Those who wait in Synapse's /sync, and how they are woken: through its notifier.
+
+Synapse keeps, for each user, up to which token their polls have been woken. A poll that
+comes with that very token waits; one with another looks at once. So whoever has been
+brought up to date there cannot miss anything, whether they wait at that moment or only
+will, and nobody else has to be touched.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+from pyroaring import BitMap
+from synapse.logging.context import PreserveLoggingContext
+from synapse.metrics import SERVER_NAME_LABEL
+from synapse.notifier import Notifier, users_woken_by_stream_counter
+from synapse.types import StreamKeyType
+from twisted.internet.interfaces import IReactorTime
+
+from matrix_presence.cache.attention import Attention
+from matrix_presence.cache.presence_cache import PresenceCache
+from matrix_presence.waiting import Waiting
+
+#: Users woken in one turn of the reactor: each composes a whole sync, which takes some
+#: milliseconds.
+_A_TURN = 3
+
+
+class Listeners(Waiting):
+    """The open polls of Synapse."""
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        attention: Attention,
+        cache: PresenceCache,
+        notifier: Notifier,
+    ) -> None:
+        super().__init__(clock, attention)
+        self._cache = cache
+        self._notifier = notifier
+        self._polls: dict[int, int] = {}
+        #: Whose turn it is.
+        self._turn: deque[int] = deque()
+        self._taking_turns = False
+
+    def __len__(self) -> int:
+        return sum(self._polls.values())
+
+    def opened(self, user: int) -> None:
+        """A poll of this user begins; it ends with `closed`."""
+        self._polls[user] = self._polls.get(user, 0) + 1
+        self.users.add(user)
+        if self._has_news(user):
+            self.changed(BitMap([user]), urgent=True)
+
+    def closed(self, user: int) -> None:
+        """A poll that `opened` was called for has returned."""
+        self._polls[user] -= 1
+        if not self._polls[user]:
+            del self._polls[user]
+            self.users.discard(user)
+
+    def _has_news(self, user: int) -> bool:
+        """Whether a poll of this user may be waiting although there is something."""
+        stream = self._notifier.user_to_user_stream.get(self._cache.users.ids[user])
+        if stream is None:
+            # They have not begun to wait, and will begin with what is there then.
+            return False
+        since = stream.current_token.presence_key
+        return bool(
+            self._cache.changed_for(user, since)
+            or self._cache.farewells.since(since, user)
+        )
+
+    def _wake(self, user: int) -> None:
+        self._turn.append(user)
+        if not self._taking_turns:
+            self._taking_turns = True
+            self._clock.callLater(0, self._take_turns)
+
+    def _take_turns(self) -> None:
+        some = list(self._next_turns())
+        if self._turn:
+            self._clock.callLater(0, self._take_turns)
+        else:
+            self._taking_turns = False
+        if some:
+            self._poke(some)
+
+    def _next_turns(self) -> Iterator[int]:
+        left = _A_TURN
+        while left and self._turn:
+            user = self._turn.popleft()
+            # In the meantime they may have been woken for another reason.
+            if user in self.users and self._has_news(user):
+                left -= 1
+                yield user
+
+    def _poke(self, users: list[int]) -> None:
+        notifier, ids = self._notifier, self._cache.users.ids
+        token = notifier.event_sources.get_current_token()
+        now = int(self._clock.seconds() * 1000)
+        for user in users:
+            stream = notifier.user_to_user_stream.get(ids[user])
+            if stream is None:
+                continue
+            # A poll that has not begun to wait, or looks for something else right now,
+            # sees by the token that it has to look again.
+            waiting = stream.update_and_fetch_deferreds(token, now)
+            self.woken += 1
+            with PreserveLoggingContext():
+                for listener in waiting:
+                    listener.callback(token)
+        labels = {
+            "stream": StreamKeyType.PRESENCE,
+            SERVER_NAME_LABEL: notifier.server_name,
+        }
+        users_woken_by_stream_counter.labels(**labels).inc(len(users))
+
+    def stop(self) -> None:
+        """Wake nobody any more; Synapse itself ends the polls."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._turn.clear()
+        self._polls.clear()
+        self.users.clear()

@@ -1,0 +1,83 @@
+"""The module as Synapse loads it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from synapse.module_api import ModuleApi
+from synapse.module_api.errors import ConfigError as SynapseConfigError
+
+from matrix_presence.config import ConfigError
+from matrix_presence.handler import NO_DEVICE
+from matrix_presence.synapse.assembly import build
+from matrix_presence.synapse.handler import SynapsePresence
+from matrix_presence.synapse.options import ModuleConfig, parse_entry
+from matrix_presence.synapse.takeover import install, is_installed
+
+logger = logging.getLogger(__name__)
+
+
+class PresenceModule:
+    """Takes over presence, and hears of accounts what a presence handler does not."""
+
+    @staticmethod
+    def parse_config(config: Mapping[str, Any] | None) -> ModuleConfig:
+        """Read the module's entry; from here on, homeservers get our handler.
+
+        Synapse builds the handler before it makes an instance of a module, so this is
+        the last moment to get in between.
+
+        Raises:
+            ConfigError: with one sentence that names the key and the value.
+        """
+        try:
+            parsed = parse_entry(config)
+        except ConfigError as fault:
+            raise SynapseConfigError(str(fault)) from None
+        install(PresenceModule, build)
+        return parsed
+
+    def __init__(self, config: ModuleConfig, api: ModuleApi) -> None:
+        self._homeserver = api._hs
+        if not is_installed(PresenceModule):
+            logger.error(
+                "Presence stays with Synapse: this version builds it in another way"
+            )
+            return
+        try:
+            api.register_password_auth_provider_callbacks(
+                on_logged_out=self.on_logged_out
+            )
+        except SynapseConfigError:
+            # Somebody else holds the sessions: a device is offline when its polls end.
+            logger.info("Presence is not told of logouts")
+        api.register_third_party_rules_callbacks(
+            on_user_deactivation_status_changed=self.on_deactivation_changed
+        )
+
+    def _presence(self) -> SynapsePresence | None:
+        """Our handler, if this process of the homeserver has it."""
+        presence: object = self._homeserver.get_presence_handler()
+        return presence if type(presence) is SynapsePresence else None
+
+    async def on_logged_out(
+        self, user_id: str, device_id: str | None, access_token: str
+    ) -> None:
+        """A device is gone, and what it stated ends with it."""
+        presence = self._presence()
+        if presence is not None:
+            handler = presence.parts.handler
+            device = NO_DEVICE if device_id is None else device_id
+            presence.parts.readiness.then(lambda: handler.logged_out(user_id, device))
+
+    async def on_deactivation_changed(
+        self, user_id: str, deactivated: bool, by_admin: bool
+    ) -> None:
+        """An account is no more, or has been brought back."""
+        presence = self._presence()
+        if presence is not None:
+            handler = presence.parts.handler
+            told = handler.deactivated if deactivated else handler.registered
+            presence.parts.readiness.then(lambda: told(user_id))

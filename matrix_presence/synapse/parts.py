@@ -1,0 +1,168 @@
+"""The core inside Synapse: its parts, how they start and how they end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from pyroaring import BitMap
+from synapse.handlers.presence import PresenceFederationQueue
+from synapse.server import HomeServer
+from synapse.types import StreamKeyType
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+
+from matrix_presence.cache.attention import Attention
+from matrix_presence.cache.presence_cache import PresenceCache
+from matrix_presence.config import PresenceConfig
+from matrix_presence.federation.receiver import Receiver
+from matrix_presence.federation.sender import Sender
+from matrix_presence.handler import PresenceHandler
+from matrix_presence.rows import restore_row
+from matrix_presence.service import slot_width
+from matrix_presence.sweep import Sweep
+from matrix_presence.synapse.background import in_background
+from matrix_presence.synapse.federation import SynapseFederation
+from matrix_presence.synapse.journal import (
+    Journal,
+    JournaledPersistence,
+    JournaledTicks,
+)
+from matrix_presence.synapse.listeners import Listeners
+from matrix_presence.synapse.memberships import Memberships
+from matrix_presence.synapse.readiness import Readiness
+from matrix_presence.synapse.states import States
+from matrix_presence.synapse.store import SynapseStore
+from matrix_presence.synapse.workers import WorkerPolls
+from matrix_presence.ticks import Tick
+
+logger = logging.getLogger(__name__)
+
+#: Stored users put into the cache in one go, some milliseconds' work.
+_ROWS_AT_ONCE = 500
+#: The same for who changed when.
+_CHANGES_AT_ONCE = 2000
+
+
+class Parts:
+    """All of presence for one Synapse, on the process that writes presence."""
+
+    def __init__(self, homeserver: HomeServer, config: PresenceConfig) -> None:
+        self._homeserver = homeserver
+        self._clock = clock = homeserver.get_reactor()
+        self.config = config
+        store = homeserver.get_datastores().main
+        self.cache = cache = PresenceCache(
+            homeserver.hostname,
+            excluded_rooms=config.exclude_rooms_from_presence,
+            max_room_members=config.max_room_members,
+            slot_width=slot_width(config),
+        )
+        cache.position = store.get_current_presence_token()
+        self.readiness = Readiness(clock)
+        self.states = States(cache, config.last_active_granularity)
+        self._store = SynapseStore(homeserver)
+        self._journal = Journal(cache, self._store)
+        self.listeners = Listeners(
+            clock,
+            Attention(config.client_window, config.client_wakeups_per_second),
+            cache,
+            homeserver.get_notifier(),
+        )
+        self.ticks = JournaledTicks(
+            clock, cache, self._journal, self.listeners, config.tick
+        )
+        self._persistence = JournaledPersistence(
+            clock, cache, self._store, self._journal, config.persist_interval
+        )
+        self.handler = PresenceHandler(
+            clock, cache, config, self.ticks, self._persistence
+        )
+        self.workers = WorkerPolls(clock, self.handler)
+        self.receiver = Receiver(cache, config, self.handler)
+        self.memberships = Memberships(homeserver, self.handler)
+        self._sweep = Sweep(clock, self.handler, cache.wheel.width)
+        self.sender: Sender | None = None
+        self._appservices = homeserver.get_application_service_handler()
+        self.ticks.observers.append(self._tell_appservices)
+
+    def federate(self, queue: PresenceFederationQueue) -> None:
+        """From now on tell other servers, by this queue of Synapse's."""
+        federation = SynapseFederation(
+            self._homeserver, queue, self.states, self.readiness
+        )
+        if self.config.federation_outgoing:
+            self.sender = Sender(self._clock, self.cache, self.config, federation)
+            self.ticks.observers.append(self.sender.ticked)
+
+    def _tell_appservices(self, tick: Tick) -> None:
+        users = self.cache.users
+        changed = [users.ids[user] for user in tick.urgent | tick.casual]
+        if changed:
+            self._appservices.notify_interested_services_ephemeral(
+                StreamKeyType.PRESENCE, self.cache.position, changed
+            )
+
+    # How it starts.
+
+    async def start(self) -> None:
+        """Load everything stored; ready when this is done."""
+        try:
+            await self._store.open()
+            count = await self._restore()
+            members = await in_background(
+                self._homeserver, "presence_members", self.memberships.load
+            )
+            logger.info("Presence: %d users and %d memberships", count, members)
+        except Exception:
+            # With what there is by now: it heals, as people come back.
+            logger.exception("Presence could not be loaded completely")
+        self.ticks.joins_are_news = True
+        self._persistence.start()
+        self._sweep.start()
+        if self.sender is not None:
+            self.sender.start()
+        self.readiness.ready()
+        self.memberships.poke()
+
+    async def _restore(self) -> int:
+        """Load all users in slices; those who are present time out in their time."""
+        cache, after, count = self.cache, "", 0
+        changed: list[tuple[int, int]] = []
+        while rows := await self._store.load(after, _ROWS_AT_ONCE):
+            now = self.readiness.now()
+            for row in rows:
+                user = restore_row(cache, row, now)
+                changed.append((row.position, user))
+                if user in cache.present:
+                    cache.wheel.put(user, now)
+            after = rows[-1].user_id
+            count += len(rows)
+        changed.sort()
+        await self._restore_changes(changed)
+        return count
+
+    async def _restore_changes(self, changed: Iterable[tuple[int, int]]) -> None:
+        """Who changed when, so that tokens of the life before are answered exactly."""
+        for number, (position, user) in enumerate(changed, 1):
+            self.cache.changes.append(position, BitMap([user]))
+            if number % _CHANGES_AT_ONCE == 0:
+                await deferLater(self._clock, 0)
+
+    # How it ends.
+
+    def stop(self) -> Deferred[None]:
+        """Write everything that is pending."""
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        if not self.readiness.is_ready:
+            return
+        self._sweep.stop()
+        self.workers.stop()
+        if self.sender is not None:
+            self.sender.stop()
+        self.listeners.stop()
+        self.ticks.stop()
+        await self._journal.finish()
+        await self._persistence.flush()

@@ -1,0 +1,93 @@
+"""Synapse's presence event source: what /sync, /events and the others read from."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from pyroaring import BitMap
+from synapse.api.presence import UserPresenceState
+from synapse.logging.context import make_deferred_yieldable
+from synapse.storage.databases.main import DataStore
+from synapse.types import UserID
+
+from matrix_presence.cache.presence_cache import PresenceCache
+from matrix_presence.synapse.readiness import Readiness
+from matrix_presence.synapse.states import States
+
+
+class PresenceSource:
+    """Answers from the cache what a user has not seen yet.
+
+    Args:
+        store: Synapse's, which knows to whom a module wants all of presence sent.
+    """
+
+    def __init__(
+        self,
+        cache: PresenceCache,
+        states: States,
+        store: DataStore,
+        readiness: Readiness,
+    ) -> None:
+        self._cache = cache
+        self._states = states
+        self._store = store
+        self._readiness = readiness
+
+    def get_current_key(self) -> int:
+        """The position up to which everything can be read."""
+        return self._cache.position
+
+    async def get_new_events(
+        self,
+        user: UserID,
+        from_key: int | None,
+        limit: int = 0,
+        room_ids: Collection[str] | None = None,
+        is_guest: bool = False,
+        explicit_room_id: str | None = None,
+        include_offline: bool = True,
+        service: Any = None,
+    ) -> tuple[list[UserPresenceState], int]:
+        """What this user may see that changed after `from_key`, and up to where.
+
+        Args:
+            from_key: None for everybody visible.
+            explicit_room_id: a room that is looked into without being joined.
+            include_offline: whether to show users who are offline too.
+            limit, room_ids, is_guest, service: of no meaning for presence.
+        """
+        if not self._readiness.is_ready:
+            if from_key is not None:
+                # Nothing yet: what there is comes later, with the same token.
+                return [], int(from_key)
+            await make_deferred_yieldable(self._readiness.when_ready())
+        user_id = user.to_string()
+        since = None if from_key is None else int(from_key)
+        if since is not None and since != self._cache.position:
+            full = self._store.should_user_receive_full_presence_with_token
+            if await full(user_id, since):
+                since, include_offline = None, False
+        # Nothing is awaited from here on: position and states belong together.
+        cache, now = self._cache, self._readiness.now()
+        position = cache.position
+        if since == position:
+            return [], position
+        viewer = cache.users.intern(user_id)
+        chosen = self._chosen(viewer, since, explicit_room_id)
+        if not include_offline:
+            chosen &= cache.present
+        return [self._states.of(one, now) for one in chosen], position
+
+    def _chosen(self, viewer: int, since: int | None, room_id: str | None) -> BitMap:
+        cache = self._cache
+        looked_into = BitMap()
+        room = cache.rooms.index.get(room_id) if room_id is not None else None
+        if room is not None:
+            looked_into = cache.rooms.members_of((room,))
+        if since is None:
+            return (cache.seen_by(viewer) | looked_into) - cache.gone
+        chosen = cache.changed_for(viewer, since)
+        chosen |= cache.farewells.since(since, viewer)
+        return chosen | cache.changes.since(since, looked_into)

@@ -1,0 +1,48 @@
+"""Between the columns of the cache and the values that Synapse passes around."""
+
+from __future__ import annotations
+
+from synapse.api.presence import UserPresenceState
+
+from matrix_presence.cache.presence_cache import PresenceCache
+from matrix_presence.rules.states import NAMES
+from matrix_presence.rules.users import is_currently_active
+
+
+class States:
+    """What is known of users, as Synapse's handlers and servlets read it.
+
+    Args:
+        granularity: ms for which an activity counts as current.
+    """
+
+    def __init__(self, cache: PresenceCache, granularity: int) -> None:
+        self._cache = cache
+        self._granularity = granularity
+
+    def of(self, user: int, now: int) -> UserPresenceState:
+        """A user as they stand at `now` (epoch ms).
+
+        Somebody who hides does not show when they were last here (B-51).
+        """
+        users = self._cache.users
+        presence = users.presence[user]
+        last_active_ts = users.last_active_ts[user]
+        return UserPresenceState(
+            user_id=users.ids[user],
+            state=NAMES[presence],
+            last_active_ts=0 if users.hidden[user] else last_active_ts,
+            last_federation_update_ts=users.told_ts[user],
+            last_user_sync_ts=now if presence else 0,
+            status_msg=users.status_msg[user],
+            currently_active=is_currently_active(
+                presence, last_active_ts, now, self._granularity
+            ),
+        )
+
+    def of_id(self, user_id: str, now: int) -> UserPresenceState:
+        """The same by id; somebody never heard of is offline and stays unknown."""
+        user = self._cache.users.find(user_id)
+        if user is None or user in self._cache.gone:
+            return UserPresenceState.default(user_id)
+        return self.of(user, now)

@@ -1,0 +1,1 @@
+"""Presence between servers, on virtual time."""
