@@ -88,8 +88,9 @@ class PresenceView:
     def _changed(self, viewer: int, since: int) -> BitMap:
         cache = self._cache
         changed = cache.changed_for(viewer, since)
-        changed |= cache.farewells.since(since, viewer) - cache.ignored_by(viewer)
-        return changed
+        # Who has come back under the same name is told of to those who see them now.
+        farewells = cache.farewells.since(since, viewer) & cache.gone
+        return changed | (farewells - cache.ignored_by(viewer))
 
     def _selected(self, chosen: BitMap, only: PresenceFilter) -> list[int]:
         """Those whom the filter lets through, the latest changed if it has a limit."""

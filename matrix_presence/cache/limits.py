@@ -4,6 +4,8 @@ from __future__ import annotations
 
 #: Above this many, full buckets are thrown away: they say nothing.
 _CROWD = 10_000
+#: Who waited as long as told is not refused for the last bit of a float.
+_ROUNDING = 1e-9
 
 
 class Buckets:
@@ -29,7 +31,7 @@ class Buckets:
         if not self._per_ms:
             return 0
         left = self._left(user, now)
-        if left < 1:
+        if left < 1 - _ROUNDING:
             # At least 1: less would be read as allowed.
             return max(1, -int(-(1 - left) // self._per_ms))
         self._buckets[user] = (left - 1, now)

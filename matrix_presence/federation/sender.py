@@ -163,14 +163,19 @@ class Sender:
             return
         now, outbox = self._now(), self.outbox
         self._bodies.begin(now)
-        barred = self._barred()
+        failing = self._backoff.failing
         most = min(_A_TURN, self._at_once - len(outbox.under_way))
-        for destination in outbox.ready(now, most, but=barred):
+        ready = outbox.ready(now, most, but=failing)
+        if failing and len(ready) < most:
+            most = min(most - len(ready), self._room_for_failing())
+            ready |= outbox.ready(now, most)
+        for destination in ready:
             self._send(destination, now)
+        barred = _NOBODY if self._room_for_failing() else failing
         # Answers make room; until then time does not help.
         self._is_full = bool(barred) or len(outbox.under_way) >= self._at_once
         if len(outbox.under_way) < self._at_once and self._serving is None:
-            again = outbox.next_ts(now, but=self._barred())
+            again = outbox.next_ts(now, but=barred)
             if again is not None:
                 delay = max(0, again - now) / 1000
                 self._serving = self._clock.callLater(delay, self._serve_again)
@@ -187,11 +192,11 @@ class Sender:
         elif self._serving.getTime() > self._clock.seconds():
             self._serving.reset(0)
 
-    def _barred(self) -> BitMap:
-        """Those that failed before, when they hold half of all that is under way."""
-        failing = self._backoff.failing
-        held = self.outbox.under_way.intersection_cardinality(failing)
-        return failing if held >= max(1, self._at_once // 2) else _NOBODY
+    def _room_for_failing(self) -> int:
+        """How many of those that failed before may be tried: half of all at most."""
+        under_way = self.outbox.under_way
+        held = under_way.intersection_cardinality(self._backoff.failing)
+        return max(0, max(1, self._at_once // 2) - held)
 
     def _send(self, destination: int, now: int) -> None:
         users = self.outbox.take(destination)

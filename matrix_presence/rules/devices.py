@@ -121,8 +121,9 @@ def status_set(
             last_seen_ts=now,
         )
     before, _ = contribution(device, now, timeouts)
-    # What was kept has not been active for as long as it likes: it begins anew.
-    proactive = is_proactive(before, presence) or device.hold == KEPT
+    # What was kept may have been inactive for ever; it would be idle at once.
+    begins_anew = device.hold == KEPT and presence in IDLING
+    proactive = begins_anew or is_proactive(before, presence)
     return Device(
         presence,
         KEPT if kept else NOT_HELD,

@@ -22,17 +22,16 @@ class PollingTestCase(CoreTestCase):
 
     def poll_on(self, viewer: str) -> None:
         """Poll, and poll again each time presence wakes it; never shown as online."""
-        poll = self.server.poll(viewer, self.server.view.position(), "offline")
         self.woken_at.setdefault(viewer, [])
-        self._watch(poll)
+        self._poll(viewer, self.server.view.position())
 
-    def _watch(self, poll: MemoryPoll) -> None:
-        self.server.sync.wait(poll.viewer, poll.since).addCallback(self._again, poll)
+    def _poll(self, viewer: str, since: int) -> None:
+        wait = self.server.sync.wait(viewer, since)
+        wait.addCallback(self._wake, viewer, since)
 
-    def _again(self, _: None, poll: MemoryPoll) -> None:
-        self.woken_at[poll.viewer].append(self.server.clock.seconds())
-        _, poll.since = self.server.sync.part(poll.viewer, poll.since)
-        self._watch(poll)
+    def _wake(self, _: None, viewer: str, since: int) -> None:
+        self.woken_at[viewer].append(self.server.clock.seconds())
+        self._poll(viewer, self.server.sync.part(viewer, since)[1])
 
 
 class WakeTests(CoreTestCase):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from zope.interface import implementer
@@ -55,6 +56,14 @@ class HeldFederation:
     def fail(self, destination: str) -> None:
         """It has not."""
         self.open.pop(destination).errback(ConnectionError("no route"))
+
+
+@implementer(IFederation)
+@attrs.frozen
+class Link:
+    """Does with each transaction what the test says."""
+
+    send: Callable[[str, Sequence[dict[str, Any]]], Deferred[None]]
 
 
 class FederationTestCase(TestCase):

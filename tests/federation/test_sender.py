@@ -15,6 +15,7 @@ from tests.federation.rig import (
     ROOM,
     FederationTestCase,
     HeldFederation,
+    Link,
     pushed,
 )
 
@@ -200,7 +201,7 @@ class PingTests(FederationTestCase):
         for minutes in times.values():
             gaps = [b - a for a, b in zip([-2, *minutes], minutes, strict=False)]
             self.assertLess(max(gaps), 25.2)
-            self.assertGreater(min(gaps), 11)
+            self.assertGreater(min(gaps), 10)
 
     def test_no_two_are_pinged_in_step(self) -> None:
         """They met at the same moment, and are pinged at different ones (C-9)."""
@@ -210,7 +211,7 @@ class PingTests(FederationTestCase):
             self.assertLess(len(crowd), self.servers / 3)
 
     def test_after_a_restart_pings_come_before_others_give_up(self) -> None:
-        """What was told before the restart runs out at a time that nobody knows (C-9)."""
+        """What was told before it runs out at a time that nobody knows (C-9)."""
         others = [f"@user:server{number}" for number in range(self.servers)]
         self.server = self.start(clock=self.server.clock)
         self.server.handler.restore_room(ROOM, [ALICE, *others])
@@ -264,6 +265,8 @@ class FailureTests(FederationTestCase):
     def test_after_a_long_time_it_hears_of_everybody_present(self) -> None:
         """Those it has timed out meanwhile are told too (C-9, C-11)."""
         self.federation.down.clear()
+        self.connect(ALICE)
+        self.connect(BOB)
         self.put("online", user=BOB)
         self.pass_time(10)
         self.federation.down.add("there")
@@ -277,8 +280,8 @@ class FailureTests(FederationTestCase):
 
     def test_a_sign_of_life_ends_the_wait(self) -> None:
         """A request of the server means that it can be told now (C-11)."""
-        self.put("online")
-        self.pass_time(3600, 5)
+        self.connect()
+        self.pass_time(3000, 5)
         self.federation.down.clear()
         self.pass_time(1)
         self.assertEqual({}, self.told())
@@ -298,7 +301,12 @@ class FailureTests(FederationTestCase):
 
     def test_an_exception_of_the_link_is_a_failure(self) -> None:
         """A link that raises is a link that does not work."""
-        self.federation.send = lambda *_: 1 / 0  # type: ignore[method-assign]
+
+        def send(*_: object) -> Deferred[None]:
+            raise ValueError("no such server name")
+
+        self.server = self.start(Link(send))
+        self.server.room(ROOM, ALICE, REMOTE)
         self.put("online")
         sender = self.server.service.sender
         assert sender is not None
@@ -390,7 +398,7 @@ class LimitTests(FederationTestCase):
             edus.append(sent)
             return Deferred()
 
-        self.federation.send = send  # type: ignore[method-assign]
+        self.server = self.start(Link(send))
         others = [f"@user:server{number}" for number in range(40)]
         self.server.room(ROOM, ALICE, *others)
         self.put("online")
