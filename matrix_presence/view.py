@@ -87,6 +87,8 @@ class PresenceView:
 
     def _changed(self, viewer: int, since: int) -> BitMap:
         cache = self._cache
+        if since == cache.position:
+            return BitMap()
         changed = cache.changed_for(viewer, since)
         # Who has come back under the same name is told of to those who see them now.
         farewells = cache.farewells.since(since, viewer) & cache.gone

@@ -26,6 +26,8 @@ class _Wait:
     done: Deferred[None]
     #: Whether there is really something for this client.
     has_news: Callable[[], bool]
+    #: It wants all that its user may see: whatever wakes the user is news for it.
+    wants_all: bool
 
 
 class Waiting:
@@ -49,7 +51,12 @@ class Waiting:
         return sum(map(len, self._waits.values()))
 
     def wait(
-        self, user: int, has_news: Callable[[], bool], *, already: bool
+        self,
+        user: int,
+        has_news: Callable[[], bool],
+        *,
+        already: bool,
+        wants_all: bool = False,
     ) -> Deferred[None]:
         """Fires when it is time for this client to look. Cancel it to stop waiting.
 
@@ -57,6 +64,8 @@ class Waiting:
             has_news: tells, at the moment of waking, whether there is anything for
                 this client; one that would find nothing is left waiting.
             already: there is something now.
+            wants_all: has no filter, and its user ignores nobody, so that there is
+                no need to ask unless another device of the user waits too.
         """
         waits = self._waits.setdefault(user, [])
 
@@ -64,7 +73,7 @@ class Waiting:
             waits.remove(wait)
             self._forget(user)
 
-        wait = _Wait(Deferred(stop), has_news)
+        wait = _Wait(Deferred(stop), has_news, wants_all)
         waits.append(wait)
         self.users.add(user)
         if already:
@@ -100,9 +109,11 @@ class Waiting:
 
     def _wake(self, user: int) -> None:
         # A copy: a woken client may poll again before this returns.
-        for wait in list(self._waits.get(user, ())):
+        waits = list(self._waits.get(user, ()))
+        for wait in waits:
+            sure = wait.wants_all and len(waits) == 1
             # Waking one may have ended others.
-            if wait in self._waits.get(user, ()) and wait.has_news():
+            if wait in self._waits.get(user, ()) and (sure or wait.has_news()):
                 self._waits[user].remove(wait)
                 self._forget(user)
                 self.woken += 1

@@ -87,9 +87,7 @@ def main() -> None:
         report(scale, contend(Path(name), scale, rounds))
 
 
-def report(
-    scale: Scale, found: Mapping[str, tuple[dict[str, float], Outcome]]
-) -> None:
+def report(scale: Scale, found: Mapping[str, tuple[dict[str, float], Outcome]]) -> None:
     """The tables and the JSON line."""
     stock_calls, stock = found["stock"]
     calls, ours = found["ours"]

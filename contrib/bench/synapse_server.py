@@ -26,9 +26,7 @@ def synapse_installed() -> bool:
     return importlib.util.find_spec("synapse") is not None
 
 
-def synapse_server(
-    directory: Path, changes: Mapping[str, Any] | None = None
-) -> Server:
+def synapse_server(directory: Path, changes: Mapping[str, Any] | None = None) -> Server:
     """A Synapse with its data in `directory`, not started yet.
 
     Args:

@@ -21,7 +21,7 @@ from synapse.types import JsonDict, UserID
 
 from matrix_presence.errors import LimitExceeded, MatrixError
 from matrix_presence.interfaces import Requester
-from matrix_presence.rules.states import BY_NAME
+from matrix_presence.rules.states import BY_NAME, OFFLINE
 from matrix_presence.synapse.parts import Parts
 from matrix_presence.synapse.polls import Poll, stated_by
 from matrix_presence.wire.edu import Update
@@ -63,15 +63,10 @@ class SynapsePresence:
         presence_state: str,
     ) -> AbstractContextManager[None]:
         """To be held while a stream of this device is open."""
-        return Poll(
-            self._handler,
-            self.parts.listeners,
-            self._readiness,
-            user_id,
-            device_id,
-            stated_by(presence_state),
-            counts=affect_presence,
-        )
+        stated = stated_by(presence_state)
+        # Who hides says so; a guest, whom Synapse lets look at one room, says nothing.
+        counts = affect_presence or stated == OFFLINE
+        return Poll(self.parts, user_id, device_id, stated, counts)
 
     async def set_state(
         self,
@@ -92,15 +87,7 @@ class SynapsePresence:
         await self._ready()
         user_id = target_user.to_string()
         if is_sync:
-            with Poll(
-                self._handler,
-                self.parts.listeners,
-                self._readiness,
-                user_id,
-                device_id,
-                BY_NAME[name],
-                counts=True,
-            ):
+            with Poll(self.parts, user_id, device_id, BY_NAME[name], True):
                 pass
             return
         requester = Requester(

@@ -110,6 +110,9 @@ class Journal:
 class JournaledTicks(Ticks):
     """Ticks that keep what changes during a write for the tick after it.
 
+    The first change after a quiet time goes out at once, for whoever set a status waits
+    for it; from then on there is a tick every `delay` at most.
+
     Joins are shown without a tick: Synapse's own /sync shows newcomers to a room, so
     only observers hear of them.
     """
@@ -125,6 +128,8 @@ class JournaledTicks(Ticks):
         super().__init__(clock, cache, journal, waiting, delay)
         self._journal = journal
         self._late: list[tuple[int, bool]] = []
+        #: When the last tick began, epoch ms.
+        self._began = 0.0
         self._came: list[tuple[int, int]] = []
         self._came_timer: IDelayedCall | None = None
         #: Whether joins are news. They are not while memberships are loaded.
@@ -138,7 +143,13 @@ class JournaledTicks(Ticks):
         else:
             super().changed(user, urgent=urgent)
 
+    def _schedule(self, delay: int) -> None:
+        # After a quiet time there is no need to gather: the write does it.
+        since = self._clock.seconds() * 1000 - self._began
+        super()._schedule(max(0, min(delay, self._delay - int(since))))
+
     async def _show(self) -> None:
+        self._began = self._clock.seconds() * 1000
         try:
             await super()._show()
         finally:

@@ -40,7 +40,7 @@ class Listeners(Waiting):
         super().__init__(clock, attention)
         self._cache = cache
         self._notifier = notifier
-        self._polls: dict[int, int] = {}
+        self._polls: dict[str, int] = {}
         #: Whose turn it is.
         self._turn: deque[int] = deque()
         self._taking_turns = False
@@ -48,27 +48,35 @@ class Listeners(Waiting):
     def __len__(self) -> int:
         return sum(self._polls.values())
 
-    def opened(self, user: int) -> None:
+    def opened(self, user_id: str) -> None:
         """A poll of this user begins; it ends with `closed`."""
-        self._polls[user] = self._polls.get(user, 0) + 1
-        self.users.add(user)
-        if self._has_news(user):
-            self.changed(BitMap([user]), urgent=True)
+        polls = self._polls
+        count = polls[user_id] = polls.get(user_id, 0) + 1
+        if count == 1:
+            self.users.add(self._cache.users.intern(user_id))
+        # Who has no stream there will begin with what is there then.
+        if user_id in self._notifier.user_to_user_stream:
+            user = self._cache.users.intern(user_id)
+            if self._has_news(user):
+                self.changed(BitMap([user]), urgent=True)
 
-    def closed(self, user: int) -> None:
+    def closed(self, user_id: str) -> None:
         """A poll that `opened` was called for has returned."""
-        self._polls[user] -= 1
-        if not self._polls[user]:
-            del self._polls[user]
-            self.users.discard(user)
+        left = self._polls[user_id] - 1
+        if left:
+            self._polls[user_id] = left
+        else:
+            del self._polls[user_id]
+            self.users.discard(self._cache.users.index[user_id])
 
     def _has_news(self, user: int) -> bool:
         """Whether a poll of this user may be waiting although there is something."""
         stream = self._notifier.user_to_user_stream.get(self._cache.users.ids[user])
         if stream is None:
-            # They have not begun to wait, and will begin with what is there then.
             return False
         since = stream.current_token.presence_key
+        if since == self._cache.position:
+            return False
         return bool(
             self._cache.changed_for(user, since)
             or self._cache.farewells.since(since, user)

@@ -138,6 +138,8 @@ class Parts:
                     cache.wheel.put(user, now)
             after = rows[-1].user_id
             count += len(rows)
+        for row in self._store.only_held(cache.users.index):
+            restore_row(cache, row, self.readiness.now())
         changed.sort()
         await self._restore_changes(changed)
         return count

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Sequence
 from typing import Any, TypeVar
 
 from synapse.server import HomeServer
@@ -87,6 +87,12 @@ class SynapseStore:
             row.stream_id,
             devices=devices,
         )
+
+    def only_held(self, known: Container[str]) -> Iterator[UserRow]:
+        """The users who are not among the known ones, and of whom a device is held."""
+        for user_id, devices in self._held.items():
+            if user_id not in known:
+                yield UserRow(user_id, "offline", None, 0, False, 0, devices=devices)
 
     def write_tick(self, rows: Sequence[UserRow]) -> Deferred[int]:
         """Give these users a new stream id, at which they changed; fires with it."""

@@ -72,6 +72,9 @@ class Router(Resource):
     def __init__(self) -> None:
         super().__init__()
         self._root = _Node()
+        #: Endpoints of paths without variables, by method and path: the long polls of
+        #: everybody go to one of them.
+        self._fixed: dict[tuple[bytes, bytes], Endpoint] = {}
 
     def add(self, method: str, template: str, endpoint: Endpoint) -> None:
         """Answer this method of this path.
@@ -95,6 +98,8 @@ class Router(Resource):
         if method.encode() in node.methods:
             raise ValueError(f"{method} {template} is answered already")
         node.methods[method.encode()] = (tuple(names), endpoint)
+        if not names:
+            self._fixed[method.encode(), b"/" + template.encode()] = endpoint
 
     def render(self, request: Request) -> int:
         """Answer, at once if the endpoint does not have to wait for anything."""
@@ -124,6 +129,10 @@ class Router(Resource):
             InvalidParam: a variable in the path is not UTF-8.
         """
         method = b"GET" if request.method == b"HEAD" else request.method
+        if not request.prepath:
+            fixed = self._fixed.get((method, request.path))
+            if fixed is not None:
+                return fixed, {}
         allowed: set[bytes] = set()
         found = _matched(self._root, request.postpath or [], 0, method, allowed)
         if found is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 
 from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.tcp import Server
 from twisted.protocols.basic import LineReceiver
 from twisted.web import http
 from twisted.web.resource import IResource
@@ -45,6 +46,27 @@ class MatrixChannel(http.HTTPChannel):
             self._silent = False
             self.resetTimeout()
         LineReceiver.dataReceived(self, data)
+
+    def write(self, data: bytes) -> None:
+        """Send it at once if nothing is waiting to be sent.
+
+        Twisted would have the reactor watch for when the socket takes something, which
+        it does right now: two system calls and a turn of the reactor for each answer.
+        What the socket does not take goes the usual way.
+        """
+        transport = self.transport
+        if (
+            type(transport) is Server
+            and not transport.TLS
+            and transport.connected
+            and not transport.dataBuffer
+            and not transport._tempDataBuffer
+        ):
+            sent = transport.writeSomeData(data)
+            if isinstance(sent, int):  # Else it is lost, and the usual way tells.
+                data = data[sent:]
+        if data:
+            super().write(data)
 
     def requestDone(self, request: http.Request) -> None:
         """The request has been answered, the next may begin."""

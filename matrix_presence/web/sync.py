@@ -108,6 +108,11 @@ class PresenceSync:
         def has_news() -> bool:
             return self._view.has_news(user_id, since, only)
 
+        cache = self._handler.cache
+        user = cache.users.intern(user_id)
         return self._waiting.wait(
-            self._handler.cache.users.intern(user_id), has_news, already=has_news()
+            user,
+            has_news,
+            already=has_news(),
+            wants_all=only == EVERYTHING and not cache.ignored_by(user),
         )

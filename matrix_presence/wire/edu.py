@@ -203,7 +203,7 @@ def parse_entry(said: object, origin: str) -> Update | None:
         None if ago is None else max(0, ago),
         active is True
         and (meaning == Presence.ONLINE or meaning == Presence.FREE_FOR_CHAT),
-        _profile(said) if len(said) > 3 else _NOTHING_SAID,
+        _profile(said),
     )
 
 

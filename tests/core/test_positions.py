@@ -101,9 +101,8 @@ class LivesTests(TestCase):
             self.assertGreaterEqual(position, told)
             if op == "change" and position == told:
                 # Then it waits, and is told when the store reserves more.
-                server.store.crash()
-                server.clock.advance(10)
-                server.clock.advance(10)
+                server.store.release()
+                server.clock.pump([10] * len(ops))
                 position = server.view.position()
                 self.assertGreater(position, told)
             told = position

@@ -75,6 +75,7 @@ class FederationTestCase(TestCase):
     def setUp(self) -> None:
         """Start it."""
         self.federation = MemoryFederation()
+        self.syncs: list[Any] = []
         self.server = self.start()
 
     def start(self, federation: Any = None, **options: Any) -> MemoryPresence:
@@ -122,7 +123,10 @@ class FederationTestCase(TestCase):
 
     def connect(self, user_id: str = ALICE) -> None:
         """A sync of this user that does not end."""
-        self.server.sync.connected(Requester(user_id, "DEVICE"), None).__enter__()
+        sync = self.server.sync.connected(Requester(user_id, "DEVICE"), None)
+        sync.__enter__()
+        # It would end when nobody holds it.
+        self.syncs.append(sync)
 
 
 def edu(*entries: Any) -> dict[str, Any]:

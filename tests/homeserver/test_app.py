@@ -62,9 +62,7 @@ class HomeserverTestCase(TestCase):
             accounts = await Accounts.load(
                 self.database, "hs.test", self.reactor, Passwords(at_once, CHEAP)
             )
-            rooms = await RoomSide.load(
-                self.database, accounts, self.key, self.reactor
-            )
+            rooms = await RoomSide.load(self.database, accounts, self.key, self.reactor)
             return EmbeddedHomeserver(
                 self.reactor, config, _Kept(self.database), accounts, rooms
             )

@@ -35,6 +35,8 @@ states = st.sampled_from(
 )
 texts = st.sampled_from((None, "hello", "bye"))
 said = st.sampled_from((None, None, "online", "unavailable", "offline"))
+#: What would take everybody out of sight if it happened as often as all else.
+seldom = st.sampled_from((False, False, True))
 #: Seconds around every threshold there is, and between ticks.
 passes = st.sampled_from((0.01, 0.06, 1, 5, 12, 29, 31, 59, 62, 240, 301, 3601))
 
@@ -76,7 +78,9 @@ class CoreMachine(RuleBasedStateMachine):
         self.viewers = {user_id: Viewer() for user_id in USERS}
         self.syncs: list[OpenSync] = []
         self.position = 0
-        self.changes = 0
+        # They know one another until somebody leaves.
+        for user_id in USERS:
+            self.joins(user_id, ROOMS[0])
 
     @property
     def now(self) -> int:
@@ -146,9 +150,11 @@ class CoreMachine(RuleBasedStateMachine):
             self.core.handler.joined(room_id, user_id)
             self.reference.rooms.setdefault(room_id, set()).add(user_id)
 
-    @rule(user_id=users, room_id=rooms)
-    def leaves(self, user_id: str, room_id: str) -> None:
+    @rule(user_id=users, room_id=rooms, really=seldom)
+    def leaves(self, user_id: str, room_id: str, really: bool = True) -> None:
         """Out of a room."""
+        if not really:
+            return
         self.core.handler.left(room_id, user_id)
         self.reference.rooms.setdefault(room_id, set()).discard(user_id)
 
@@ -166,21 +172,21 @@ class CoreMachine(RuleBasedStateMachine):
             user.profile = Profile(displayname=name)
             self.core.handler.profile_changed(user_id, user.profile)
 
-    @rule(viewer=users, ignored=st.sets(users, max_size=2))
-    def ignores(self, viewer: str, ignored: set[str]) -> None:
+    @rule(viewer=users, ignored=st.sets(users, max_size=2), really=seldom)
+    def ignores(self, viewer: str, ignored: set[str], really: bool) -> None:
         """From now on these and no others."""
-        ignored = ignored - {viewer}
+        ignored = ignored - {viewer} if really else set()
         client = self.viewers[viewer]
         client.unsure |= self.reference.ignored[viewer] - ignored
         self.core.handler.ignores(viewer, ignored)
         self.reference.ignored[viewer] = ignored
         self.poll_on(viewer)
 
-    @rule(user_id=users)
-    def deactivates(self, user_id: str) -> None:
+    @rule(user_id=users, really=seldom)
+    def deactivates(self, user_id: str, really: bool) -> None:
         """The account ends, and leaves its rooms."""
         user = self.reference.users[user_id]
-        if user.gone:
+        if user.gone or not really:
             return
         for viewer, client in self.viewers.items():
             # Who ignored them may have a picture from before.

@@ -171,7 +171,7 @@ class User:
         return said_so and self.presence(now) == OFFLINE
 
     def content(self, then: int, now: int, *, own: bool) -> dict[str, Any]:
-        """The status: the state as it was at `then`, the times as they are now."""
+        """The status: what it says as it was at `then`, the times as they are now."""
         presence, active = self.presence(then), self.active(now)
         content: dict[str, Any] = {"presence": ONLINE if presence == CHAT else presence}
         if active and (own or not self.hides(then)):
@@ -179,7 +179,7 @@ class User:
         if self.status_msg:
             content["status_msg"] = self.status_msg
         if presence in (ONLINE, CHAT):
-            content["currently_active"] = now - active < GRANULARITY
+            content["currently_active"] = then - active < GRANULARITY
         return content
 
     def log_out(self, device_id: str, now: int) -> None:

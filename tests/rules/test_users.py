@@ -9,7 +9,7 @@ from matrix_presence.rules.devices import UNKNOWN, Device
 from matrix_presence.rules.states import PRESENCES, Presence
 from matrix_presence.rules.users import Shown, add_up, is_currently_active, is_news
 from tests.base import TestCase
-from tests.rules.test_devices import (
+from tests.rules.happening import (
     MINUTE,
     NOW,
     SECOND,
