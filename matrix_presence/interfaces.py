@@ -161,7 +161,11 @@ class IFederation(Interface):
     def send(destination: str, edus: Sequence[dict[str, Any]]) -> Deferred[None]:
         """Put these EDUs (`{"edu_type", "content"}`) into one transaction.
 
-        Fires when the destination has answered 200; fails when it did not.
+        Fires when the destination has answered 200; fails when it did not. It is
+        cancelled when nobody waits for the answer any more. There is never more than
+        one under way for a destination (C-42). The EDUs may be a `wire.edu.Edus`,
+        which has their canonical JSON and goes to many destinations as one object;
+        they are not to be changed.
         """
 
 

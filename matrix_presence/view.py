@@ -49,7 +49,14 @@ class PresenceView:
             or not self._cache.may_see(viewer, observed)
         ):
             return None
-        return self._content(observed, self._now(), own=viewer_id == observed_id)
+        now = self._now()
+        active = is_currently_active(
+            users.presence[observed],
+            users.last_active_ts[observed],
+            now,
+            self._config.last_active_granularity,
+        )
+        return self._content(observed, now, active, own=viewer_id == observed_id)
 
     def events(
         self,
@@ -113,7 +120,10 @@ class PresenceView:
         ids, profiles = users.ids, users.profiles
         events = []
         for user in selected:
-            content = self._content(user, now, own=user == viewer)
+            # Not worked out anew: what was told last is what holds until told
+            # otherwise (B-31).
+            active = bool(users.shown_active[user])
+            content = self._content(user, now, active, own=user == viewer)
             if user in profiles:
                 with_profile(content, profiles[user])
             events.append(event(ids[user], content))
@@ -121,22 +131,18 @@ class PresenceView:
             return [only_fields(one, only.fields) for one in events]
         return events
 
-    def _content(self, user: int, now: int, *, own: bool) -> dict[str, Any]:
+    def _content(
+        self, user: int, now: int, active: bool, *, own: bool
+    ) -> dict[str, Any]:
         users = self._cache.users
-        presence = users.presence[user]
         last_active_ts = users.last_active_ts[user]
         # Somebody who hides does not show when they were last here (B-51).
         told = last_active_ts and (own or not users.hidden[user])
         return status_content(
-            presence,
+            users.presence[user],
             users.status_msg[user],
             now - last_active_ts if told else None,
-            # Of others' users their servers know best (B-31).
-            is_currently_active(
-                presence, last_active_ts, now, self._config.last_active_granularity
-            )
-            if users.is_local[user]
-            else bool(users.shown_active[user]),
+            active,
         )
 
     def _now(self) -> int:

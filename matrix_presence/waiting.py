@@ -44,6 +44,7 @@ class Waiting:
         #: Who waits.
         self.users = BitMap()
         self._timer: IDelayedCall | None = None
+        self._stopped = False
         #: Clients woken because of presence alone, since the start.
         self.woken = 0
 
@@ -92,6 +93,8 @@ class Waiting:
 
     def serve(self) -> None:
         """Wake whom the windows and the budget allow; see to the others later."""
+        if self._stopped:
+            return
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -125,13 +128,8 @@ class Waiting:
             self.users.discard(user)
 
     def stop(self) -> None:
-        """Wake everybody and serve no more: the server goes down."""
+        """Wake nobody from now on. Who still waits is the host's, to be cancelled."""
+        self._stopped = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        for waits in list(self._waits.values()):
-            for wait in list(waits):
-                waits.remove(wait)
-                wait.done.callback(None)
-        self._waits.clear()
-        self.users.clear()

@@ -86,6 +86,21 @@ class ParseTests(TestCase):
         self.assertEqual(0.1, config.rc_presence.per_user.per_second)
         self.assertEqual(5, config.rc_presence.per_user.burst_count)
 
+    def test_federation_has_switches_of_its_own(self) -> None:
+        """Each way of federation is on, and can be switched off alone."""
+        ways = ("federation_incoming", "federation_outgoing", "federate_profile_keys")
+        for way in ways:
+            config = parse({way: False})
+            on = [other for other in ways if getattr(config, other)]
+            self.assertEqual(sorted({*ways} - {way}), sorted(on))
+
+    def test_other_servers_have_their_limit(self) -> None:
+        """What each may tell stands beside what each user may do (C-43)."""
+        config = parse({"rc_presence": {"per_origin": {"burst_count": 7}}})
+        self.assertEqual(7, config.rc_presence.per_origin.burst_count)
+        self.assertEqual(500, config.rc_presence.per_origin.per_second)
+        self.assertEqual(5, config.rc_presence.per_user.burst_count)
+
     def test_enabled_takes_three_values(self) -> None:
         """Presence is on, off or untracked."""
         for value in (True, False, "untracked"):

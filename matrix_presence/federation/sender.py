@@ -38,6 +38,8 @@ _A_SWEEP = 100
 _AT_ONCE = 100
 #: Seconds the reactor is held before it gets a turn.
 _SLICE = 0.008
+#: Seconds after which a link that has not answered is given up.
+_PATIENCE = 180
 
 _NOBODY = BitMap()
 
@@ -210,8 +212,9 @@ class Sender:
             sending = self._federation.send(name, edus)
         except Exception:
             sending = fail()
-        self._sending[destination] = sending
-        told = len(users) - len(left)
+        if not sending.called:
+            self._sending[destination] = sending.addTimeout(_PATIENCE, self._clock)
+        told = sum(len(edu["content"]["push"]) for edu in edus)
         sending.addCallbacks(
             lambda _: self._answered(destination, left, told),
             lambda why: self._failed(destination, users, why),

@@ -6,6 +6,7 @@ traceback is in the log, at debug.
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -47,6 +48,7 @@ async def serve(reactor: Any, config: ServeConfig, make_service: MakeService) ->
     reactor.addSystemEventTrigger("before", "shutdown", stop)
     try:
         service = await _started(reactor, config, make_service)
+        _settle_memory()
         print(greeting(config), flush=True)
         await asked
         await maybeDeferred(service.stopService)
@@ -79,6 +81,18 @@ async def _started(
             logger.debug("The service did not stop cleanly", exc_info=True)
         refuse(error)
     return service
+
+
+def _settle_memory() -> None:
+    """Keep the garbage collector from looking at what is there to stay.
+
+    Everything loaded so far lives as long as the process, and requests leave few
+    cycles behind: with Python's own thresholds an eighth of the time went into
+    looking for them.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def _check_endpoints(reactor: IReactorCore, endpoints: Sequence[str]) -> None:

@@ -1,7 +1,6 @@
 """Builds the presence handler of one homeserver: ours, or Synapse's own.
 
-Everything that can go wrong goes wrong before anything of Synapse is touched, so that
-there is always one whole presence in place.
+Whatever goes wrong, there is one whole presence in place in the end.
 """
 
 from __future__ import annotations
@@ -37,21 +36,21 @@ def build(
         # Synapse's own handler of a worker relays to the one that writes.
         return stock(homeserver)
     reason = why_not(homeserver)
-    if reason is None:
-        try:
-            parts = Parts(homeserver, with_synapses(config.presence, homeserver.config))
-            presence = SynapsePresence(
-                homeserver, parts, keep_status=config.keep_status_when_omitted
-            )
-        except Exception:
-            logger.exception("Presence stays with Synapse: it could not be taken over")
-        else:
-            connect(homeserver, presence)
-            logger.info("Presence is served by matrix_presence")
-            return presence
-    else:
+    if reason is not None:
         logger.error("Presence stays with Synapse: %s", reason)
-    return stock(homeserver)
+        return stock(homeserver)
+    sources = homeserver.get_event_sources().sources
+    handlers = homeserver.get_federation_registry().edu_handlers
+    source = sources.presence
+    try:
+        presence = _taken_over(homeserver, config)
+    except Exception:
+        logger.exception("Presence stays with Synapse: it could not be taken over")
+        object.__setattr__(sources, "presence", source)
+        handlers.pop(EduTypes.PRESENCE, None)
+        return stock(homeserver)
+    logger.info("Presence is served by matrix_presence")
+    return presence
 
 
 def why_not(homeserver: HomeServer) -> str | None:
@@ -69,11 +68,16 @@ def why_not(homeserver: HomeServer) -> str | None:
     return None
 
 
-def connect(homeserver: HomeServer, presence: SynapsePresence) -> None:
-    """Put our parts where Synapse's would be, and begin."""
-    parts = presence.parts
-    store = homeserver.get_datastores().main
-    notifier = homeserver.get_notifier()
+def _taken_over(homeserver: HomeServer, config: ModuleConfig) -> SynapsePresence:
+    """Our handler, with all of its parts where Synapse's would be."""
+    parts = Parts(homeserver, with_synapses(config.presence, homeserver.config))
+    presence = SynapsePresence(
+        homeserver, parts, keep_status=config.keep_status_when_omitted
+    )
+    homeserver.register_async_shutdown_handler(
+        phase="before", eventType="shutdown", shutdown_func=parts.stop
+    )
+    store, notifier = homeserver.get_datastores().main, homeserver.get_notifier()
     # Frozen and slotted: nobody is meant to do this.
     object.__setattr__(
         homeserver.get_event_sources().sources,
@@ -87,17 +91,15 @@ def connect(homeserver: HomeServer, presence: SynapsePresence) -> None:
     limits.rc_presence_per_user = attrs.evolve(
         limits.rc_presence_per_user, per_second=_UNLIMITED, burst_count=_UNLIMITED
     )
+    notifier.add_replication_callback(parts.memberships.poke)
+    watch(notifier, homeserver.is_mine_id, presence.active)
+    # Read when the database was opened; it would be kept for ever.
+    store.take_presence_startup_info()
     presence_user_to_current_state_size_gauge.register_hook(
         homeserver_instance_id=homeserver.get_instance_id(),
         hook=lambda: {(homeserver.hostname,): len(parts.cache.users)},
     )
-    notifier.add_replication_callback(parts.memberships.poke)
-    watch(notifier, homeserver.is_mine_id, presence.active)
-    # It would be kept for ever.
-    store.take_presence_startup_info()
-    homeserver.register_async_shutdown_handler(
-        phase="before", eventType="shutdown", shutdown_func=parts.stop
-    )
     homeserver.get_reactor().callWhenRunning(
         lambda: Deferred.fromCoroutine(parts.start())
     )
+    return presence

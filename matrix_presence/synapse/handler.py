@@ -96,6 +96,7 @@ class SynapsePresence:
         try:
             message = self._message(user_id, state)
             done = self._handler.set_status(requester, BY_NAME[name], message)
+            self.parts.came_back(user_id)
             await make_deferred_yieldable(done)
         except LimitExceeded as refusal:
             raise LimitExceededError(

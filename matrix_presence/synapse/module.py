@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from synapse.module_api import ModuleApi
 from synapse.module_api.errors import ConfigError as SynapseConfigError
 
 from matrix_presence.config import ConfigError
 from matrix_presence.handler import NO_DEVICE
-from matrix_presence.synapse.assembly import build
-from matrix_presence.synapse.handler import SynapsePresence
 from matrix_presence.synapse.options import ModuleConfig, parse_entry
-from matrix_presence.synapse.takeover import install, is_installed
+from matrix_presence.synapse.takeover import build, install, is_installed
+
+if TYPE_CHECKING:
+    from matrix_presence.synapse.parts import Parts
 
 logger = logging.getLogger(__name__)
 
@@ -57,27 +58,26 @@ class PresenceModule:
             on_user_deactivation_status_changed=self.on_deactivation_changed
         )
 
-    def _presence(self) -> SynapsePresence | None:
-        """Our handler, if this process of the homeserver has it."""
-        presence: object = self._homeserver.get_presence_handler()
-        return presence if type(presence) is SynapsePresence else None
+    def _parts(self) -> Parts | None:
+        """Our presence, if this process of the homeserver has it."""
+        return getattr(self._homeserver.get_presence_handler(), "parts", None)
 
     async def on_logged_out(
         self, user_id: str, device_id: str | None, access_token: str
     ) -> None:
         """A device is gone, and what it stated ends with it."""
-        presence = self._presence()
-        if presence is not None:
-            handler = presence.parts.handler
+        parts = self._parts()
+        if parts is not None:
+            handler = parts.handler
             device = NO_DEVICE if device_id is None else device_id
-            presence.parts.readiness.then(lambda: handler.logged_out(user_id, device))
+            parts.readiness.then(lambda: handler.logged_out(user_id, device))
 
     async def on_deactivation_changed(
         self, user_id: str, deactivated: bool, by_admin: bool
     ) -> None:
         """An account is no more, or has been brought back."""
-        presence = self._presence()
-        if presence is not None:
-            handler = presence.parts.handler
+        parts = self._parts()
+        if parts is not None:
+            handler = parts.handler
             told = handler.deactivated if deactivated else handler.registered
-            presence.parts.readiness.then(lambda: told(user_id))
+            parts.readiness.then(lambda: told(user_id))

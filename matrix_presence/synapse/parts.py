@@ -32,7 +32,7 @@ from matrix_presence.synapse.listeners import Listeners
 from matrix_presence.synapse.memberships import Memberships
 from matrix_presence.synapse.readiness import Readiness
 from matrix_presence.synapse.states import States
-from matrix_presence.synapse.store import SynapseStore
+from matrix_presence.synapse.store import RESTORED, SynapseStore
 from matrix_presence.synapse.workers import WorkerPolls
 from matrix_presence.ticks import Tick
 
@@ -83,8 +83,18 @@ class Parts:
         self.memberships = Memberships(homeserver, self.handler)
         self._sweep = Sweep(clock, self.handler, cache.wheel.width)
         self.sender: Sender | None = None
+        #: Who is present only because they were before the restart.
+        self._restored = BitMap()
         self._appservices = homeserver.get_application_service_handler()
         self.ticks.observers.append(self._tell_appservices)
+
+    def came_back(self, user_id: str) -> None:
+        """A client of this user has said something: that counts from now on."""
+        if self._restored:
+            user = self.cache.users.index.get(user_id, -1)
+            if user >= 0 and user in self._restored:
+                self._restored.discard(user)
+                self.handler.logged_out(user_id, RESTORED)
 
     def federate(self, queue: PresenceFederationQueue) -> None:
         """From now on tell other servers, by this queue of Synapse's."""
@@ -136,6 +146,7 @@ class Parts:
                 changed.append((row.position, user))
                 if user in cache.present:
                     cache.wheel.put(user, now)
+                    self._restored.add(user)
             after = rows[-1].user_id
             count += len(rows)
         for row in self._store.only_held(cache.users.index):

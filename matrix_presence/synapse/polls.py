@@ -85,6 +85,7 @@ class Poll:
             self._sync = parts.handler.sync_began(
                 user_id, self._device_id, self._stated
             )
+            parts.came_back(user_id)
         parts.listeners.opened(user_id)
 
     def __exit__(

@@ -27,6 +27,10 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+#: The device of somebody who was present when the life before this one ended. It holds
+#: until their clients come back, or ends when they do not. No client calls itself so.
+RESTORED = "\0"
+
 #: Rows in one transaction, some milliseconds' work for the database.
 _ROWS_AT_ONCE = 500
 
@@ -59,11 +63,7 @@ class SynapseStore:
         return StoreHead(reserved=self._ids.get_current_token(), clean=True)
 
     def load(self, after: str, limit: int) -> Deferred[Sequence[UserRow]]:
-        """The stored users; those who are present have one device that says so.
-
-        That is what Synapse does: it holds until their clients come back, or it ends
-        when they do not.
-        """
+        """The stored users; those who are present have a device `RESTORED`."""
 
         async def load() -> Sequence[UserRow]:
             rows = await self._run("presence_load", tables.load_users, after, limit)
@@ -76,8 +76,8 @@ class SynapseStore:
         last_active_ts = row.last_active_ts or 0
         devices = self._held.get(row.user_id, ())
         if state != "offline":
-            stated = DeviceRow("", state, NOT_HELD, last_active_ts)
-            devices = (stated, *(d for d in devices if d.device_id))
+            stated = DeviceRow(RESTORED, state, NOT_HELD, last_active_ts)
+            devices = (stated, *devices)
         return UserRow(
             row.user_id,
             state,

@@ -1,4 +1,4 @@
-"""How presence comes to be ours: the door in Synapse, and when to leave it shut.
+"""How presence comes to be ours: the door in Synapse.
 
 Synapse builds its presence handler when it is first asked for, which on some processes
 is before any module exists. Reading the configuration comes before everything, so the
@@ -8,10 +8,13 @@ what its own configuration says.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
 from synapse.server import HomeServer, cache_in_self
+
+logger = logging.getLogger(__name__)
 
 #: Builds the handler of a homeserver; given its configuration of the module and the
 #: builder of Synapse's own handler.
@@ -46,3 +49,16 @@ def install(module: type[Any], build: Build) -> None:
 def is_installed(module: type[Any]) -> bool:
     """Whether homeservers get their handler from this module."""
     return getattr(HomeServer.get_presence_handler, _MARK, None) is module
+
+
+def build(
+    homeserver: HomeServer, config: Any, stock: Callable[[HomeServer], Any]
+) -> Any:
+    """Our handler; Synapse's own where this version of it lacks what we import."""
+    try:
+        # Here, because a module that cannot be imported keeps Synapse from starting.
+        from matrix_presence.synapse import assembly
+    except ImportError as absent:
+        logger.error("Presence stays with Synapse: %s", absent)
+        return stock(homeserver)
+    return assembly.build(homeserver, config, stock)

@@ -7,6 +7,7 @@ and one timer each. HTTP/2 is left to a reverse proxy.
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.tcp import Server
@@ -54,9 +55,9 @@ class MatrixChannel(http.HTTPChannel):
         it does right now: two system calls and a turn of the reactor for each answer.
         What the socket does not take goes the usual way.
         """
-        transport = self.transport
+        transport: Any = self.transport
         if (
-            type(transport) is Server
+            isinstance(transport, Server)
             and not transport.TLS
             and transport.connected
             and not transport.dataBuffer

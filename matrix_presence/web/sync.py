@@ -11,20 +11,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from twisted.internet.defer import Deferred
 
 from matrix_presence.config import PresenceConfig
-from matrix_presence.handler import PresenceHandler
+from matrix_presence.handler import OpenSync, PresenceHandler
 from matrix_presence.interfaces import Requester
 from matrix_presence.ticks import Ticks
 from matrix_presence.view import PresenceView
 from matrix_presence.waiting import Waiting
 from matrix_presence.wire.filters import EVERYTHING, PresenceFilter
 from matrix_presence.wire.requests import modern_states, parse_set_presence
+
+
+class _Connected(AbstractContextManager[None]):
+    """A sync that is under way."""
+
+    __slots__ = ("_handler", "_sync")
+
+    def __init__(self, handler: PresenceHandler, sync: OpenSync) -> None:
+        self._handler = handler
+        self._sync = sync
+
+    def __exit__(self, *_: object) -> None:
+        self._handler.sync_ended(self._sync)
 
 
 class PresenceSync:
@@ -49,7 +61,7 @@ class PresenceSync:
     def connected(
         self, requester: Requester, set_presence: str | None
     ) -> AbstractContextManager[None]:
-        """Held while a sync of this requester is open: it is connected (B-46).
+        """A sync of this requester begins: it is connected (B-46) until the `with` ends.
 
         Guests are not shown as present by it (D-41).
 
@@ -59,19 +71,13 @@ class PresenceSync:
         stated = parse_set_presence(set_presence, self._states)
         if not self._tracked or requester.is_guest:
             return nullcontext()
-        return self._held(requester, stated)
-
-    @contextmanager
-    def _held(self, requester: Requester, stated: int | None) -> Iterator[None]:
-        user_id, device_id = requester.user_id, requester.device_id
-        sync = self._handler.sync_began(user_id, device_id, stated)
-        if sync is not None:
-            self._ticks.hasten(sync[0])
-        try:
-            yield
-        finally:
-            if sync is not None:
-                self._handler.sync_ended(sync)
+        sync = self._handler.sync_began(
+            requester.user_id, requester.device_id, stated
+        )
+        if sync is None:
+            return nullcontext()
+        self._ticks.hasten(sync[0])
+        return _Connected(self._handler, sync)
 
     def part(
         self,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 from pyroaring import BitMap
@@ -25,7 +27,7 @@ steps = st.lists(
 class Rig:
     """A cache that is filled through the handler, and what it should say."""
 
-    def __init__(self, **options: object) -> None:
+    def __init__(self, **options: Any) -> None:
         self.presence = MemoryPresence(**options)
         self.handler = self.presence.handler
         self.cache: PresenceCache = self.handler.cache

@@ -88,6 +88,13 @@ class Servers:
         else:
             setattr(network, what, how[0])
 
+    def say_hello(self) -> None:
+        """Every server hears something, whatever it is, from every other."""
+        for name, server in self.network.servers.items():
+            for other in self.network.servers:
+                if other != name:
+                    server.service.heard_from(other)
+
     def restart(self, name: str) -> None:
         """One server ends and begins again with what it has stored."""
         before = self.network.servers[name]
@@ -129,14 +136,33 @@ class NetworkTests(TestCase):
         for event in happened:
             servers.do(*event)
         servers.do("heal")
-        # Long enough for every back-off, and for the pings that heal what a restart
-        # has lost.
-        servers.pass_time(10)
+        servers.say_hello()
+        servers.pass_time(25)
+        if not any(what == "restart" for what, *_ in happened):
+            self.check(servers)
+        # What a restart has lost, pings and time-outs heal.
         advance(servers.network.clock, 1900, 1)
+        self.check(servers)
+
+    def check(self, servers: Servers) -> None:
+        """All servers show the same of every user."""
         pictures = [servers.picture(name) for name in SERVERS]
         for user_id in USERS:
             seen = {picture[user_id] for picture in pictures}
             self.assertEqual(1, len(seen), f"{user_id}: {seen}")
+
+    def test_what_comes_late_does_not_undo_what_came_before(self) -> None:
+        """A transaction that was given up, and arrives after all, is out of date."""
+        servers = Servers()
+        network = servers.network
+        network.delay, network.loses_answers = 40.0, True
+        servers.do("status", "@a:one", "unavailable", "first")
+        servers.pass_time(1)
+        network.heal()
+        servers.do("status", "@a:one", "online", "second")
+        servers.pass_time(50)
+        self.check(servers)
+        self.assertEqual("second", servers.picture("two")["@a:one"][1])
 
     def test_a_change_is_seen_everywhere_soon(self) -> None:
         """Within a tick and a window, when everything works."""

@@ -185,7 +185,8 @@ class PingTests(FederationTestCase):
 
     def pings(self, minutes: int) -> dict[str, list[float]]:
         """By destination: the minutes at which it was told of Alice."""
-        began, times = self.server.clock.seconds(), {}
+        began = self.server.clock.seconds()
+        times: dict[str, list[float]] = {}
         for _ in range(minutes * 12):
             self.pass_time(5, 1)
             for destination, entries in self.taken():
@@ -270,7 +271,7 @@ class FailureTests(FederationTestCase):
         self.put("online", user=BOB)
         self.pass_time(10)
         self.federation.down.add("there")
-        self.put("online")
+        self.put("online", "hello")
         self.pass_time(3600, 5)
         self.taken()
         self.federation.down.clear()
@@ -336,6 +337,15 @@ class LimitTests(FederationTestCase):
         self.pass_time(1)
         self.assertEqual(["server0"] * 2, federation.sent)
 
+    def test_a_link_that_never_answers_is_given_up(self) -> None:
+        """After three minutes, and tried again like any that failed (C-11)."""
+        federation = self.held(1)
+        self.put("online")
+        waiting = federation.open.pop("server0")
+        self.pass_time(210)
+        self.assertTrue(waiting.called)
+        self.assertEqual(["server0"] * 2, federation.sent)
+
     def test_no_more_are_under_way_than_allowed(self) -> None:
         """Answers make room for others."""
         federation = self.held(5, transactions_at_once=2)
@@ -373,6 +383,19 @@ class LimitTests(FederationTestCase):
         self.assertLessEqual(first, 10)
         self.assertLessEqual(second, 11)
         self.assertEqual(50, first + second + len(self.taken()))
+
+    def test_who_waits_for_the_budget_gets_what_is_true_then(self) -> None:
+        """What was composed for one is not sent to another after a change (C-10)."""
+        self.server = self.start(transactions_per_second=2)
+        others = [f"@user:server{number}" for number in range(6)]
+        self.server.room(ROOM, ALICE, *others)
+        self.pass_time(10)
+        self.put("online")
+        self.assertEqual(2, len(self.told()))
+        self.put("unavailable")
+        self.pass_time(1)
+        late = self.told()
+        self.assertEqual([{ALICE: "unavailable"}] * len(late), list(late.values()))
 
     def test_thousands_of_users_go_in_portions(self) -> None:
         """A transaction has 100 EDUs of 50 users at most (C-10, C-40)."""

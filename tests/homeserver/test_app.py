@@ -64,7 +64,7 @@ class HomeserverTestCase(TestCase):
             )
             rooms = await RoomSide.load(self.database, accounts, self.key, self.reactor)
             return EmbeddedHomeserver(
-                self.reactor, config, _Kept(self.database), accounts, rooms
+                self.reactor, config, self.kept(), accounts, rooms
             )
 
         self.server = self.done(made())
@@ -74,6 +74,10 @@ class HomeserverTestCase(TestCase):
         site = self.reactor.tcpServers[-1][1]
         self.root = site.resource
         self.connection = Connection(self.root, self.reactor)
+
+    def kept(self) -> Any:
+        """The database, which outlives the server that closes it."""
+        return _Kept(self.database)
 
     def done(self, coroutine: Any) -> Any:
         """What a coroutine that has to wait for nothing returns."""
@@ -195,7 +199,7 @@ class HomeserverTests(HomeserverTestCase):
 
     def test_who_is_ignored_is_not_seen(self) -> None:
         """An ignored user's presence stays out of /sync (A-94)."""
-        ignored = {"ignored_users": {"@alice:hs.test": {}}}
+        ignored: Any = {"ignored_users": {"@alice:hs.test": {}}}
         path = "user/@bob:hs.test/account_data/m.ignored_user_list"
         self.ask("PUT", path, ignored, self.bob)
         self.put("alice", self.alice, "online")
@@ -206,7 +210,7 @@ class HomeserverTests(HomeserverTestCase):
         """Status, rooms, ignored users and tokens outlive the process (B-53)."""
         self.put("alice", self.alice, "online", status_msg="still here")
         path = "user/@alice:hs.test/account_data/m.ignored_user_list"
-        ignored = {"ignored_users": {"@bob:hs.test": {}}}
+        ignored: Any = {"ignored_users": {"@bob:hs.test": {}}}
         self.ask("PUT", path, ignored, self.alice)
         self.reactor.advance(1)
         since = self.sync(self.bob)["next_batch"]

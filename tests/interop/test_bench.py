@@ -44,3 +44,18 @@ def test_fanout_compares_with_synapse() -> None:
         assert {"cpu_ms_per_change", "of_synapse", "p50_ms", "p95_ms"} <= set(found)
         assert found["correct"]
     assert set(line["reached"]) == {"windows 0", "defaults", "latency"}
+
+
+def test_federation_out_composes_once() -> None:
+    """The bench of outgoing presence tells what a change and a dead server cost."""
+    line = last_line("federation_out")
+    assert line["bench"] == "federation_out"
+    assert {"queue_compose_ms", "send_ms", "down_bytes", "down_attempts"} <= set(line)
+    assert line["composed"] == 1
+
+
+def test_federation_in_tells_rates() -> None:
+    """The bench of incoming presence tells entries a second and what a flood costs."""
+    line = last_line("federation_in")
+    assert line["bench"] == "federation_in"
+    assert {"changes_per_s", "pings_per_s", "hostile_cost"} <= set(line)

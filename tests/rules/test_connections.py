@@ -14,9 +14,6 @@ from matrix_presence.rules.states import Presence
 from matrix_presence.rules.timeouts import Timeouts
 from matrix_presence.rules.users import add_up
 from tests.base import TestCase
-
-OFFLINE, UNAVAILABLE, ONLINE, FREE_FOR_CHAT, BUSY = Presence
-
 from tests.rules.happening import (
     HOUR,
     MINUTE,

@@ -12,10 +12,6 @@ from matrix_presence.rules.devices import (
 )
 from matrix_presence.rules.states import IDLING, PRESENCES, Presence, availability
 from tests.base import TestCase
-from tests.rules.test_states import UPWARDS
-
-OFFLINE, UNAVAILABLE, ONLINE, FREE_FOR_CHAT, BUSY = Presence
-
 from tests.rules.happening import (
     MINUTE,
     NOW,
@@ -30,6 +26,7 @@ from tests.rules.happening import (
     sync,
     times,
 )
+from tests.rules.test_states import UPWARDS
 
 OFFLINE, UNAVAILABLE, ONLINE, FREE_FOR_CHAT, BUSY = Presence
 

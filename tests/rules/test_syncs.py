@@ -13,9 +13,6 @@ from matrix_presence.rules.devices import (
 )
 from matrix_presence.rules.states import Presence
 from tests.base import TestCase
-
-OFFLINE, UNAVAILABLE, ONLINE, FREE_FOR_CHAT, BUSY = Presence
-
 from tests.rules.happening import (
     HOUR,
     MINUTE,

@@ -190,7 +190,7 @@ class ParseTests(TestCase):
         update = parse_entry(one, "there")
         if update is not None:
             self.assertEqual("there", server_of(update.user_id))
-            self.assertTrue(update.last_active_ago is None or update[3] >= 0)
+            self.assertGreaterEqual(update.last_active_ago or 0, 0)
 
     @given(anything)
     def test_whatever_comes_as_an_edu_has_entries_or_none(self, edu) -> None:
