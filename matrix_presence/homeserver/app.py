@@ -66,7 +66,7 @@ async def make_service(reactor: Any, config: ServeConfig) -> EmbeddedHomeserver:
 
 @implementer(IHomeserver)
 @attrs.frozen
-class _Host:
+class PresenceHost:
     """The embedded homeserver as presence sees it."""
 
     accounts: Accounts
@@ -117,7 +117,7 @@ class EmbeddedHomeserver(MultiService):
         )
         self.presence = PresenceService(
             reactor,
-            _Host(accounts, self._authentication),
+            PresenceHost(accounts, self._authentication),
             SqlPresenceStore(database),
             _limited(config),
         )

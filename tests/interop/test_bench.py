@@ -7,6 +7,7 @@ import subprocess
 import sys
 from typing import Any
 
+from contrib.bench.core import ASKED
 from contrib.bench.servers import ROOT
 
 
@@ -22,6 +23,13 @@ def last_line(bench: str) -> dict[str, Any]:
     assert ended.returncode == 0, ended.stderr
     line: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
     return line
+
+
+def test_core_tells_every_figure() -> None:
+    """The bench of the core tells all that is asked for, and what memory it took."""
+    line = last_line("core")
+    assert line["bench"] == "core"
+    assert {key for key, *_ in ASKED} <= set(line)
 
 
 def test_http_compares_with_a_bare_resource() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from synapse.types import UserID
 from twisted.internet.defer import Deferred
 
 from matrix_presence.synapse.parts import Parts
@@ -144,11 +145,11 @@ class LoadingTests(SynapseTestCase):
 
     def test_database_that_fails_leaves_a_presence_that_heals(self) -> None:
         """One line in the log, and no request that waits for ever."""
+        self.loaded()
+        self.stop()
         self.patch(
             Parts, "_restore", lambda parts: Deferred.fromCoroutine(self.broken())
         )
-        self.loaded()
-        self.stop()
         self.start()
         self.reactor.pump([0.01] * 10)
         self.assertEqual("offline", self.state(ALICE).state)
@@ -183,7 +184,8 @@ class FederationTests(SynapseTestCase):
 
     def test_malformed_entries_are_left_out_alone(self) -> None:
         """Nothing fails, and the others are taken (C-4)."""
-        for content in (None, 5, [], {"push": 5}, {"push": {"a": 1}}):
+        malformed: list[Any] = [None, 5, [], {"push": 5}, {"push": {"a": 1}}]
+        for content in malformed:
             take = self.synapse.registry.edu_handlers["m.presence"]
             self.successResultOf(Deferred.fromCoroutine(take("far", content)))
         self.push(
@@ -281,8 +283,6 @@ class WorkerTests(SynapseTestCase):
     def test_sync_on_a_worker_is_relayed_as_a_status(self) -> None:
         """It changes the state and leaves the message alone."""
         self.put(ALICE, "online", status_msg="kept")
-        from synapse.types import UserID
-
         relayed = self.presence.set_state(
             UserID.from_string(ALICE),
             "DEVICE",

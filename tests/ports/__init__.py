@@ -1,0 +1,1 @@
+"""The ports: one set of tests for each, run on every implementation there is."""
