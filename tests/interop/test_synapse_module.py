@@ -42,11 +42,11 @@ def sections(config: Mapping[str, Any] | None) -> dict[str, Any]:
     return {"presence": TIMES, "modules": [] if config is None else [entry]}
 
 
-def configure(server: Server, config: Mapping[str, Any] | None) -> None:
+def change(server: Server, sections: Mapping[str, Any]) -> None:
     """Change the configuration of a server that is not running."""
     path = server.directory / "homeserver.yaml"
     before = yaml.safe_load(path.read_text())
-    path.write_text(yaml.safe_dump({**before, **sections(config)}))
+    path.write_text(yaml.safe_dump({**before, **sections}))
 
 
 @contextmanager
@@ -400,7 +400,7 @@ def test_stock_presence_goes_on_when_the_module_is_gone(tmp_path: Path) -> None:
         bob.sees(alice, presence_is("unavailable", "with the module"))
         for config, message in ((None, "without"), ({}, "with it again")):
             assert server.signal(signal.SIGTERM) == 0
-            configure(server, config)
+            change(server, sections(config))
             server.start()
             for person in (alice, bob):
                 person.caller.close()

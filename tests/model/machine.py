@@ -162,7 +162,6 @@ class CoreMachine(Comparison):
             return
         for viewer, client in self.viewers.items():
             client.unsure.discard(user_id)
-            client.farewells.discard(user_id)
             if viewer != user_id and self.reference.sees(viewer, user_id):
                 client.farewells.add(user_id)
             if not self.reference.is_told_of(viewer, user_id):
