@@ -95,7 +95,7 @@ class PresenceSync:
             only: the client's filter; see `wire.filters`.
         """
         position = self._view.position()
-        if not self._enabled:
+        if not self._enabled or (since == position and not full_state):
             return [], position
         events = self._view.events(user_id, since, full_state=full_state, only=only)
         return events, position
@@ -119,6 +119,6 @@ class PresenceSync:
         return self._waiting.wait(
             user,
             has_news,
-            already=has_news(),
+            already=since != self._view.position() and has_news(),
             wants_all=only == EVERYTHING and not cache.ignored_by(user),
         )

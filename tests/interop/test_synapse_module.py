@@ -147,6 +147,11 @@ def presence_is(presence: str, message: str | None = None) -> Callable[..., bool
     )
 
 
+def says(message: str) -> Callable[[dict[str, Any]], bool]:
+    """Whether a content has this message."""
+    return lambda content: content.get("status_msg") == message
+
+
 _count = 0
 
 
