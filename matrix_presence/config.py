@@ -50,6 +50,7 @@ _HIDDEN_STATUS: Kind[Literal[403, 404]] = choice(403, 404)
 _DISCONNECTED: Kind[Literal["online", "bump", "ignore"]] = choice(
     "online", "bump", "ignore"
 )
+_FREE_FOR_CHAT: Kind[Literal["raw", "online"]] = choice("raw", "online")
 _ROOM_IDS = several(
     text("", "room id", re.compile(r"![^\s]{1,254}").fullmatch),
     "a list of room ids such as ['!abc:example.org']",
@@ -176,6 +177,12 @@ class PresenceConfig:
     )
     busy: bool = option(
         SWITCH, True, "Whether clients may set org.matrix.msc3026.busy."
+    )
+    free_for_chat_on_r0: Literal["raw", "online"] = option(
+        _FREE_FOR_CHAT,
+        "raw",
+        "How clients that use r0 see somebody who is free_for_chat. With online, those "
+        "that know three states only are not puzzled.",
     )
     status_msg_limit: int = option(
         size(_LONGEST_STATUS), 1024, "The longest status message, in UTF-8."

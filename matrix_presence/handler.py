@@ -323,8 +323,7 @@ class PresenceHandler:
     def deactivated(self, user_id: str) -> None:
         """An account is no more: offline, without status and profile (D-40).
 
-        Call it before the user leaves their rooms or after: those who share a room
-        now are told.
+        Call it before the user leaves their rooms: those who share one are told.
         """
         cache = self.cache
         user = cache.users.intern(user_id)
@@ -334,6 +333,8 @@ class PresenceHandler:
         cache.users.profiles.pop(user, None)
         cache.gone.add(user)
         self._ticks.farewell(user, viewers)
+        # At once: a crash must not bring the status of a deleted account back.
+        self._persistence.durable(user).addErrback(lambda _: None)
         self._dirty.add(user)
 
     def ignores(self, user_id: str, ignored: Collection[str]) -> None:

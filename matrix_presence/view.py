@@ -15,7 +15,14 @@ from matrix_presence.cache.presence_cache import PresenceCache
 from matrix_presence.config import PresenceConfig
 from matrix_presence.rules.states import Presence
 from matrix_presence.rules.users import is_currently_active
-from matrix_presence.wire.content import event, status_content, with_profile
+from matrix_presence.wire.content import (
+    MODERN,
+    Era,
+    event,
+    old_event,
+    status_content,
+    with_profile,
+)
 from matrix_presence.wire.filters import EVERYTHING, PresenceFilter, only_fields
 
 
@@ -33,7 +40,9 @@ class PresenceView:
         """The stream position up to which everything can be read."""
         return self._cache.position
 
-    def status(self, viewer_id: str, observed_id: str) -> dict[str, Any] | None:
+    def status(
+        self, viewer_id: str, observed_id: str, era: Era = MODERN
+    ) -> dict[str, Any] | None:
         """The status of a user as another may see it; None where they may not.
 
         Nobody can tell by it whether a user exists (A-44, D-32).
@@ -56,7 +65,9 @@ class PresenceView:
             now,
             self._config.last_active_granularity,
         )
-        return self._content(observed, now, active, own=viewer_id == observed_id)
+        return self._content(
+            observed, now, active, own=viewer_id == observed_id, era=era
+        )
 
     def events(
         self,
@@ -65,6 +76,7 @@ class PresenceView:
         *,
         full_state: bool = False,
         only: PresenceFilter = EVERYTHING,
+        era: Era = MODERN,
     ) -> list[dict[str, Any]]:
         """The `m.presence` events for the presence part of a sync.
 
@@ -83,7 +95,7 @@ class PresenceView:
             chosen = BitMap()
         if since is not None:
             chosen |= self._changed(viewer, since)
-        return self._rendered(viewer, self._selected(chosen, only), only)
+        return self._rendered(viewer, self._selected(chosen, only), only, era)
 
     def has_news(self, viewer_id: str, since: int, only: PresenceFilter) -> bool:
         """Whether `events` would answer any."""
@@ -114,8 +126,9 @@ class PresenceView:
         return selected
 
     def _rendered(
-        self, viewer: int, selected: list[int], only: PresenceFilter
+        self, viewer: int, selected: list[int], only: PresenceFilter, era: Era
     ) -> list[dict[str, Any]]:
+        shaped = old_event if era.is_old else event
         users, now = self._cache.users, self._now()
         ids, profiles = users.ids, users.profiles
         events = []
@@ -123,16 +136,16 @@ class PresenceView:
             # Not worked out anew: what was told last is what holds until told
             # otherwise (B-31).
             active = bool(users.shown_active[user])
-            content = self._content(user, now, active, own=user == viewer)
+            content = self._content(user, now, active, own=user == viewer, era=era)
             if user in profiles:
                 with_profile(content, profiles[user])
-            events.append(event(ids[user], content))
+            events.append(shaped(ids[user], content))
         if only.fields is not None:
             return [only_fields(one, only.fields) for one in events]
         return events
 
     def _content(
-        self, user: int, now: int, active: bool, *, own: bool
+        self, user: int, now: int, active: bool, *, own: bool, era: Era
     ) -> dict[str, Any]:
         users = self._cache.users
         last_active_ts = users.last_active_ts[user]
@@ -143,6 +156,7 @@ class PresenceView:
             users.status_msg[user],
             now - last_active_ts if told else None,
             active,
+            era,
         )
 
     def _now(self) -> int:

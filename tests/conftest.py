@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,3 +27,20 @@ def _trial_tests_share_the_reactor(monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
         monkeypatch.setattr(unittest.TestCase, "_wait", wait)
     yield
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How long the core is held against the reference, in `tests/model`."""
+    parser.addoption(
+        "--operations",
+        type=int,
+        help="operations of the model test (default: MATRIX_PRESENCE_OPERATIONS, "
+        "else 10000)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hand the option on to the test, by the door that trial has too."""
+    operations = config.getoption("--operations", default=None)
+    if operations is not None:
+        os.environ["MATRIX_PRESENCE_OPERATIONS"] = str(operations)

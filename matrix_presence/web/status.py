@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from matrix_presence.config import PresenceConfig
 from matrix_presence.errors import Forbidden, GuestForbidden, NotFound, Suspended
 from matrix_presence.handler import PresenceHandler
@@ -10,7 +12,8 @@ from matrix_presence.interfaces import IHomeserver, Requester
 from matrix_presence.view import PresenceView
 from matrix_presence.web.call import Answer, Call
 from matrix_presence.web.routes import Router
-from matrix_presence.wire.requests import modern_states, parse_status
+from matrix_presence.wire.content import MODERN, Era, era_of
+from matrix_presence.wire.requests import modern_states, old_states, parse_status
 
 #: Where clients of any age look for it (A-1…A-3).
 VERSIONS = ("v3", "r0", "unstable", "api/v1")
@@ -32,25 +35,33 @@ class StatusEndpoints:
         self._view = view
         self._config = config
         self._states = modern_states(busy=config.busy)
+        self._old_states = old_states(busy=config.busy)
 
     def add_to(self, router: Router, prefix: str = "_matrix/client") -> None:
         """Answer under every version of the client API below `prefix`."""
         for version in VERSIONS:
             path = f"{prefix}/{version}/presence/{{user_id}}/status"
-            router.add("GET", path, self.get)
-            router.add("PUT", path, self.put)
+            self._add(router, path, version)
 
-    def resource(self) -> Router:
+    def resource(self, version: str = "v3") -> Router:
         """The same as a resource of its own, for a host with its own resource tree.
 
-        Mount it where `…/presence` is to be found, for each version that is served.
+        Mount one where `…/presence` is to be found, for each version that is served.
         """
         router = Router()
-        router.add("GET", "{user_id}/status", self.get)
-        router.add("PUT", "{user_id}/status", self.put)
+        self._add(router, "{user_id}/status", version)
         return router
 
-    async def get(self, call: Call) -> Answer:
+    def _add(self, router: Router, path: str, version: str) -> None:
+        era = era_of(version, raw_on_r0=self._config.free_for_chat_on_r0 == "raw")
+        if era is MODERN:
+            router.add("GET", path, self.get)
+            router.add("PUT", path, self.put)
+        else:
+            router.add("GET", path, partial(self.get, era=era))
+            router.add("PUT", path, partial(self.put, era=era))
+
+    async def get(self, call: Call, era: Era = MODERN) -> Answer:
         """The status of a user, if the requester may see it."""
         requester = await self._requester(call)
         user_id = checked_user_id(call.params["user_id"])
@@ -58,7 +69,7 @@ class StatusEndpoints:
             return 200, {"presence": "offline"}
         content = None
         if user_id == requester.user_id or self._may_exist(user_id):
-            content = self._view.status(requester.user_id, user_id)
+            content = self._view.status(requester.user_id, user_id, era)
         if content is None:
             # The same for somebody who does not exist (A-44).
             if self._config.hidden_status == 404:
@@ -72,15 +83,16 @@ class StatusEndpoints:
             return True
         return self._homeserver.is_local_user(user_id)
 
-    async def put(self, call: Call) -> Answer:
+    async def put(self, call: Call, era: Era = MODERN) -> Answer:
         """Set the requester's own status; answered when it is on disk."""
         requester = await self._requester(call)
         if checked_user_id(call.params["user_id"]) != requester.user_id:
             raise Forbidden("You cannot set the presence state of another user")
         if requester.is_suspended:
             raise Suspended("A suspended user cannot set a status")
+        states = self._old_states if era.is_old else self._states
         presence, status_msg = parse_status(
-            call.json(), self._states, self._config.status_msg_limit
+            call.json(), states, self._config.status_msg_limit
         )
         if self._config.enabled is not True:
             if self._config.enabled is False and self._config.disabled_put == 403:

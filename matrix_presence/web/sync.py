@@ -22,8 +22,13 @@ from matrix_presence.interfaces import Requester
 from matrix_presence.ticks import Ticks
 from matrix_presence.view import PresenceView
 from matrix_presence.waiting import Waiting
+from matrix_presence.wire.content import MODERN, Era
 from matrix_presence.wire.filters import EVERYTHING, PresenceFilter
-from matrix_presence.wire.requests import modern_states, parse_set_presence
+from matrix_presence.wire.requests import (
+    modern_states,
+    old_states,
+    parse_set_presence,
+)
 
 
 class _Connected(AbstractContextManager[None]):
@@ -55,20 +60,25 @@ class PresenceSync:
         self._ticks = ticks
         self._waiting = waiting
         self._states = modern_states(busy=config.busy)
+        self._old_states = old_states(busy=config.busy)
         self._enabled = config.enabled is not False
         self._tracked = config.enabled is True
 
     def connected(
-        self, requester: Requester, set_presence: str | None
+        self, requester: Requester, set_presence: str | None, era: Era = MODERN
     ) -> AbstractContextManager[None]:
-        """A sync of this requester begins: it is connected (B-46) until the `with` ends.
+        """A sync of this requester begins; it is connected until the `with` ends.
 
         Guests are not shown as present by it (D-41).
+
+        Args:
+            era: of the path it came by; see `wire.content.era_of`.
 
         Raises:
             InvalidParam: `set_presence` has none of its values (A-81).
         """
-        stated = parse_set_presence(set_presence, self._states)
+        states = self._old_states if era.is_old else self._states
+        stated = parse_set_presence(set_presence, states)
         if not self._tracked or requester.is_guest:
             return nullcontext()
         sync = self._handler.sync_began(
@@ -86,6 +96,7 @@ class PresenceSync:
         *,
         full_state: bool = False,
         only: PresenceFilter = EVERYTHING,
+        era: Era = MODERN,
     ) -> tuple[list[dict[str, Any]], int]:
         """The events of `presence.events`, and the position they go up to.
 
@@ -93,11 +104,14 @@ class PresenceSync:
             since: the position from the client's token; None for a first sync.
             full_state: everybody visible, not only who changed (A-89).
             only: the client's filter; see `wire.filters`.
+            era: of the path it came by; see `wire.content.era_of`.
         """
         position = self._view.position()
         if not self._enabled or (since == position and not full_state):
             return [], position
-        events = self._view.events(user_id, since, full_state=full_state, only=only)
+        events = self._view.events(
+            user_id, since, full_state=full_state, only=only, era=era
+        )
         return events, position
 
     def wait(

@@ -1,12 +1,15 @@
-"""The `m.presence` event as modern clients read it, and the body of a status.
+"""The `m.presence` event and the body of a status, as clients of each era read them.
+
+Modern clients are those of v3. Old ones come by r0, api/v1 or unstable: they know one
+more state and look for the user inside the content (X-1, X-8, A-110).
 
 Source: client-server API, "m.presence" and `GET /presence/{userId}/status` (A-41, A-85,
-A-112, A-113).
+A-112, A-113); the same of r0.1.0.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from matrix_presence.rules.profiles import Profile
 from matrix_presence.rules.states import NAMES, Presence
@@ -18,6 +21,37 @@ MODERN_NAMES = tuple(
     for state in Presence
 )
 
+#: Says the real state where `presence` has to say another (X-1).
+STATE_KEY = "org.matrix_presence.state"
+
+
+class Era(NamedTuple):
+    """How those who come by one version of the API are spoken to."""
+
+    #: The value of `presence` for each state.
+    names: tuple[str, ...]
+    #: Knows free for chat, and looks for `user_id` in the content of an event.
+    is_old: bool
+
+
+MODERN = Era(MODERN_NAMES, is_old=False)
+OLD = Era(NAMES, is_old=True)
+#: Old paths, but clients that know three states only: those of r0.2.0 to r0.6.1.
+OLD_WITH_THREE_STATES = Era(MODERN_NAMES, is_old=True)
+
+
+def era_of(version: str, *, raw_on_r0: bool = True) -> Era:
+    """The era of a version of the client API as it stands in a path: `r0`, `v3`.
+
+    Args:
+        raw_on_r0: the option `free_for_chat_on_r0`: r0 itself went from four states to
+            three.
+    """
+    if version == "r0":
+        return OLD if raw_on_r0 else OLD_WITH_THREE_STATES
+    return OLD if version in ("api/v1", "unstable") else MODERN
+
+
 #: The largest integer that JSON carries everywhere (A-111).
 _LARGEST = 2**53 - 1
 
@@ -27,6 +61,7 @@ def status_content(
     status_msg: str | None,
     last_active_ago: int | None,
     currently_active: bool,
+    era: Era = MODERN,
 ) -> dict[str, Any]:
     """What a status says; keys that say nothing are left out.
 
@@ -34,13 +69,17 @@ def status_content(
         last_active_ago: ms; None where nothing is known or to be told.
         currently_active: rendered only where it can be true (A-112).
     """
-    content: dict[str, Any] = {"presence": MODERN_NAMES[presence]}
+    content: dict[str, Any] = {"presence": era.names[presence]}
     if last_active_ago is not None:
         content["last_active_ago"] = min(max(0, last_active_ago), _LARGEST)
     if status_msg:
         content["status_msg"] = status_msg
-    if presence == Presence.ONLINE or presence == Presence.FREE_FOR_CHAT:
+    if presence == Presence.ONLINE:
         content["currently_active"] = currently_active
+    elif presence == Presence.FREE_FOR_CHAT:
+        content["currently_active"] = currently_active
+        if content["presence"] != NAMES[Presence.FREE_FOR_CHAT]:
+            content[STATE_KEY] = NAMES[Presence.FREE_FOR_CHAT]
     return content
 
 
@@ -56,3 +95,9 @@ def with_profile(content: dict[str, Any], profile: Profile) -> dict[str, Any]:
 def event(user_id: str, content: dict[str, Any]) -> dict[str, Any]:
     """The event that carries this content: no id and no room (A-85)."""
     return {"type": "m.presence", "sender": user_id, "content": content}
+
+
+def old_event(user_id: str, content: dict[str, Any]) -> dict[str, Any]:
+    """The event for old clients: a superset of both shapes (A-102, A-110)."""
+    content["user_id"] = user_id
+    return event(user_id, content)

@@ -24,6 +24,11 @@ def modern_states(*, busy: bool) -> tuple[str, ...]:
     return (*_MODERN, NAMES[Presence.BUSY]) if busy else _MODERN
 
 
+def old_states(*, busy: bool) -> tuple[str, ...]:
+    """The values that a client on an older path may set: free for chat too (X-1)."""
+    return (*modern_states(busy=busy), NAMES[Presence.FREE_FOR_CHAT])
+
+
 def parse_status(
     body: Mapping[str, Any], states: Collection[str], limit: int
 ) -> tuple[int, str | None]:
@@ -72,7 +77,7 @@ def parse_set_presence(value: str | None, states: Collection[str]) -> int | None
     """What a sync states; None where it states nothing.
 
     Args:
-        states: the values it may have; see `modern_states`.
+        states: the values it may have; see `modern_states` and `old_states`.
 
     Raises:
         InvalidParam: it has none of them (A-81).

@@ -202,6 +202,26 @@ class CurrentlyActiveTests(CoreTestCase):
         self.assertIsNone(self.news())
         self.assertTrue(self.status()["currently_active"])
 
+    def test_who_believes_what_was_told_is_right(self) -> None:
+        """A client need not look at the last active time while it was told true (B-32).
+
+        Whenever it believes her active, she has been within a granularity, give or
+        take the lateness of a time-out; whenever it does not, she has not.
+        """
+        believes = True
+        for second in range(600):
+            if second % 97 < 3 or 200 < second < 260:
+                self.server.handler.active(ALICE, "DEVICE")
+            self.pass_time(1)
+            news = self.news()
+            if news is not None:
+                believes = news.get("currently_active", False)
+            ago = self.status()["last_active_ago"]
+            if believes:
+                self.assertLess(ago, (60 + LATE) * 1000)
+            else:
+                self.assertGreaterEqual(ago, 60_000)
+
     def test_its_return_is_told(self) -> None:
         """After false, the first message says true again (B-31)."""
         self.pass_time(60 + LATE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
+from typing import Any
 
 from psycopg2.extensions import parse_dsn
 
@@ -36,14 +37,13 @@ def test_status_and_tokens_survive_what_may_happen(tmp_path: Path) -> None:
         alice, bob = people(server)
         alice.put("unavailable", "first")
         bob.sees(alice, presence_is("unavailable", "first"))
-        for number, (end, config) in enumerate(
-            (
-                (signal.SIGTERM, {}),
-                (signal.SIGKILL, {}),
-                (signal.SIGTERM, None),
-                (signal.SIGKILL, {}),
-            )
-        ):
+        lives: list[tuple[signal.Signals, dict[str, Any] | None]] = [
+            (signal.SIGTERM, {}),
+            (signal.SIGKILL, {}),
+            (signal.SIGTERM, None),
+            (signal.SIGKILL, {}),
+        ]
+        for number, (end, config) in enumerate(lives):
             alice.put("online", f"before {number}")
             server.signal(end)
             change(server, sections(config))

@@ -20,7 +20,7 @@ class ModelTests(TestCase):
     def test_the_core_agrees_with_the_reference(self) -> None:
         """Ten thousand operations, and both say the same of everybody (B-1 to B-54).
 
-        Any other number by `pytest tests/model --operations N`, or by the environment
+        Any other number by `pytest --operations N`, or by the environment
         variable MATRIX_PRESENCE_OPERATIONS.
         """
         operations = int(os.environ.get("MATRIX_PRESENCE_OPERATIONS", "10000"))
