@@ -72,8 +72,9 @@ class Call:
         return body
 
 
-Answer = tuple[int, Any] | bytes
-"""Status and a value to encode as JSON; or the encoded JSON of a 200."""
+Answer = tuple[int, Any] | bytes | Deferred[Any]
+"""Status and a value to encode as JSON; or the encoded JSON of a 200; or a Deferred of
+one of these, which costs less than to await it as the last thing."""
 
 Endpoint = Callable[[Call], Coroutine[Deferred[Any], Any, Answer]]
 """What answers one method of one path."""

@@ -112,7 +112,10 @@ class Router(Resource):
             coroutine = endpoint(Call(request, params))
             waits_for = context.run(coroutine.send, None)
         except StopIteration as done:
-            _send_answer(request, done.value)
+            if isinstance(done.value, Deferred):
+                _send_later(request, done.value)
+            else:
+                _send_answer(request, done.value)
         except Exception as error:
             _send_failure(request, error)
         else:
@@ -198,7 +201,9 @@ def _rest(
                 waits_for = coroutine.send(result)
     except StopIteration as done:
         answer: Answer = done.value
-        return answer
+    if isinstance(answer, Deferred):
+        answer = yield answer
+    return answer
 
 
 def _send_later(request: Request, answer: Deferred[Answer]) -> None:
@@ -224,8 +229,8 @@ def _send_later(request: Request, answer: Deferred[Answer]) -> None:
     answer.addCallbacks(succeed, fail)
 
 
-def _send_answer(request: Request, answer: Answer) -> None:
-    """Send what the endpoint returned."""
+def _send_answer(request: Request, answer: Any) -> None:
+    """Send what the endpoint returned, or its Deferred fired with."""
     try:
         if type(answer) is bytes:
             status, body = 200, answer

@@ -20,6 +20,11 @@ VERSIONS = ("v3", "r0", "unstable", "api/v1")
 _DONE = b"{}"
 
 
+def _done(_: None) -> bytes:
+    return _DONE
+
+
+
 class StatusEndpoints:
     """The two methods of the status endpoint."""
 
@@ -98,8 +103,8 @@ class StatusEndpoints:
             if self._config.enabled is False and self._config.disabled_put == 403:
                 raise Forbidden("Presence is switched off on this server")
             return _DONE
-        await self._handler.set_status(requester, presence, status_msg)
-        return _DONE
+        stored = self._handler.set_status(requester, presence, status_msg)
+        return stored.addCallback(_done)
 
     async def _requester(self, call: Call) -> Requester:
         requester = await self._homeserver.authenticate(call.request)

@@ -22,7 +22,7 @@ from matrix_presence.interfaces import Requester
 from matrix_presence.ticks import Ticks
 from matrix_presence.view import PresenceView
 from matrix_presence.waiting import Waiting
-from matrix_presence.wire.content import MODERN, Era
+from matrix_presence.wire.content import MODERN, Era, era_of
 from matrix_presence.wire.filters import EVERYTHING, PresenceFilter
 from matrix_presence.wire.requests import (
     modern_states,
@@ -61,8 +61,13 @@ class PresenceSync:
         self._waiting = waiting
         self._states = modern_states(busy=config.busy)
         self._old_states = old_states(busy=config.busy)
+        self._raw_on_r0 = config.free_for_chat_on_r0 == "raw"
         self._enabled = config.enabled is not False
         self._tracked = config.enabled is True
+
+    def era(self, version: str) -> Era:
+        """How presence is told to those who come by this version: `r0`, `v3`."""
+        return era_of(version, raw_on_r0=self._raw_on_r0)
 
     def connected(
         self, requester: Requester, set_presence: str | None, era: Era = MODERN
@@ -72,7 +77,7 @@ class PresenceSync:
         Guests are not shown as present by it (D-41).
 
         Args:
-            era: of the path it came by; see `wire.content.era_of`.
+            era: of the path it came by.
 
         Raises:
             InvalidParam: `set_presence` has none of its values (A-81).
@@ -81,9 +86,7 @@ class PresenceSync:
         stated = parse_set_presence(set_presence, states)
         if not self._tracked or requester.is_guest:
             return nullcontext()
-        sync = self._handler.sync_began(
-            requester.user_id, requester.device_id, stated
-        )
+        sync = self._handler.sync_began(requester.user_id, requester.device_id, stated)
         if sync is None:
             return nullcontext()
         self._ticks.hasten(sync[0])
@@ -104,7 +107,7 @@ class PresenceSync:
             since: the position from the client's token; None for a first sync.
             full_state: everybody visible, not only who changed (A-89).
             only: the client's filter; see `wire.filters`.
-            era: of the path it came by; see `wire.content.era_of`.
+            era: of the path it came by.
         """
         position = self._view.position()
         if not self._enabled or (since == position and not full_state):

@@ -7,6 +7,7 @@ has nothing but presence to tell.
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -19,6 +20,8 @@ from matrix_presence.testing import MemoryPresence
 from matrix_presence.web.call import Answer, Call
 from matrix_presence.web.encoding import decoded_object
 from matrix_presence.web.routes import Router
+from matrix_presence.web.status import VERSIONS
+from matrix_presence.wire.content import Era
 from matrix_presence.wire.filters import parse_presence_filter
 
 _NO_BODY = object()
@@ -78,12 +81,14 @@ class Rig:
         self.homeserver = self.presence.homeserver
         self.router = Router()
         self.presence.service.status.add_to(self.router)
-        for version in ("v3", "r0"):
-            self.router.add("GET", f"_matrix/client/{version}/sync", self._sync)
+        for version in VERSIONS:
+            era = self.presence.sync.era(version)
+            path = f"_matrix/client/{version}/sync"
+            self.router.add("GET", path, partial(self._sync, era))
         #: It makes its methods when it is made, so mypy does not know them.
         self._treq: Any = StubTreq(self.router)
 
-    async def _sync(self, call: Call) -> Answer:
+    async def _sync(self, era: Era, call: Call) -> Answer:
         requester = await self.homeserver.authenticate(call.request)
         user_id, sync = requester.user_id, self.presence.sync
         only = parse_presence_filter(
@@ -92,15 +97,15 @@ class Rig:
         since = _number(call.query("since"))
         timeout = _number(call.query("timeout"))
         full_state = call.query("full_state") == "true"
-        with sync.connected(requester, call.query("set_presence")):
+        with sync.connected(requester, call.query("set_presence"), era):
             events, position = sync.part(
-                user_id, since, full_state=full_state, only=only
+                user_id, since, full_state=full_state, only=only, era=era
             )
             if since is not None and timeout and not events:
                 news = sync.wait(user_id, since, only)
                 news.addTimeout(timeout / 1000, self.clock, lambda *_: None)
                 await news
-                events, position = sync.part(user_id, since, only=only)
+                events, position = sync.part(user_id, since, only=only, era=era)
         return 200, {"next_batch": str(position), "presence": {"events": events}}
 
     def user(self, name: str, device_id: str | None = "DEVICE", **flags: bool) -> str:

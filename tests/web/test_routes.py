@@ -268,6 +268,32 @@ class WaitingTests(TestCase):
         (response,) = connection.responses()
         self.assertEqual(response.json, "set")
 
+    def test_a_deferred_may_be_the_answer(self) -> None:
+        """It is waited for, whether or not the endpoint has waited before (A-27)."""
+        first: Deferred[None] = Deferred()
+        for wait_before in (False, True):
+            last: Deferred[Answer] = Deferred()
+
+            async def endpoint(
+                call: Call,
+                last: Deferred[Answer] = last,
+                wait_before: bool = wait_before,
+            ) -> Answer:
+                if wait_before:
+                    await first
+                return last
+
+            router = Router()
+            router.add("GET", "x", endpoint)
+            connection = Connection(router, Clock())
+            connection.start("GET", "/x")
+            if wait_before:
+                first.callback(None)
+            self.assertEqual(connection.responses(), [])
+            last.callback((200, "late"))
+            (response,) = connection.responses()
+            self.assertEqual(response.json, "late")
+
 
 class CallTests(TestCase):
     """Query and body, as endpoints read them."""
