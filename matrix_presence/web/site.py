@@ -10,12 +10,15 @@ import logging
 from typing import Any
 
 from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.protocol import connectionDone
 from twisted.internet.tcp import Server
 from twisted.protocols.basic import LineReceiver
+from twisted.python.failure import Failure
 from twisted.web import http
 from twisted.web.resource import IResource
 from twisted.web.server import Site
 
+from matrix_presence.web.patience import Patience
 from matrix_presence.web.request import MatrixRequest
 
 #: Bytes of a request body: a status needs a hundred, an upload of keys a hundred
@@ -36,6 +39,27 @@ class MatrixChannel(http.HTTPChannel):
     _silent = True
     _peer: IAddress | None = None
     _host: IAddress | None = None
+    #: From the first time-out on.
+    _patience: Patience | None = None
+
+    def setTimeout(self, period: Any) -> Any:
+        """Wait this many seconds from now on; None to wait for ever."""
+        if self._patience is None:
+            self._patience = Patience(self.site.reactor, self.timeoutConnection)
+        before, self.timeOut = self.timeOut, period
+        self._patience.set(period)
+        return before
+
+    def resetTimeout(self) -> None:
+        """The client has given a sign of life."""
+        if self._patience is not None:
+            self._patience.renew()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The client has left, or was left."""
+        super().connectionLost(reason)
+        if self._patience is not None:
+            self._patience.stop()
 
     def dataReceived(self, data: bytes) -> None:
         """Parse; only the first bytes of a request start its time anew.

@@ -24,7 +24,6 @@ def _done(_: None) -> bytes:
     return _DONE
 
 
-
 class StatusEndpoints:
     """The two methods of the status endpoint."""
 
