@@ -24,6 +24,7 @@ from matrix_presence.homeserver.addresses import address_of
 from matrix_presence.homeserver.api import account_routes
 from matrix_presence.homeserver.api.discovery import Offer
 from matrix_presence.homeserver.authentication import Authentication
+from matrix_presence.homeserver.identity import claim
 from matrix_presence.homeserver.passwords import Passwords
 from matrix_presence.homeserver.room_side import RoomSide
 from matrix_presence.homeserver.root import Root
@@ -53,6 +54,7 @@ async def make_service(reactor: Any, config: ServeConfig) -> EmbeddedHomeserver:
     database = Database.from_url(config.database, reactor)
     try:
         await database.migrate("homeserver", "matrix_presence.homeserver")
+        await claim(database, config.server_name)
         run = partial(deferToThreadPool, reactor, reactor.getThreadPool())
         accounts = await Accounts.load(
             database, config.server_name, reactor, Passwords(run)
@@ -179,6 +181,7 @@ class EmbeddedHomeserver(MultiService):
         self._rooms.add_routes(
             router, self._authentication, presence.sync, self._active
         )
+        self._rooms.add_old_streams(router, self._authentication, presence.streams)
         presence.status.add_to(router)
         return router
 
