@@ -58,9 +58,10 @@ class Attention:
         if self.per_second:
             most = min(most, int(self._budget))
         chosen = self._urgent.take(among, self._recent, most)
+        # Who wishes for both is served once.
+        self._casual.open -= chosen
         if len(chosen) < most:
             chosen |= self._casual.take(among, self._recent, most - len(chosen))
-        self._casual.open -= chosen
         if chosen:
             self._budget -= len(chosen)
             self._serve(chosen, now)
