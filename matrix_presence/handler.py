@@ -14,12 +14,20 @@ from pyroaring import BitMap
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 
-from matrix_presence.cache.devices import NO_ROW
+from matrix_presence.cache.devices import (
+    A_SYNC,
+    HELD,
+    NO_ROW,
+    PRESENCE,
+    SERIAL_AT,
+    SYNCING,
+)
 from matrix_presence.cache.limits import Buckets
 from matrix_presence.cache.presence_cache import PresenceCache
 from matrix_presence.config import PresenceConfig
 from matrix_presence.errors import LimitExceeded
 from matrix_presence.interfaces import Profile, Requester
+from matrix_presence.lists import PresenceLists
 from matrix_presence.persistence import Persistence
 from matrix_presence.postponed import Postponed
 from matrix_presence.remotes import Remotes
@@ -61,7 +69,10 @@ class PresenceHandler:
         config: PresenceConfig,
         ticks: Ticks,
         persistence: Persistence,
+        lists: PresenceLists | None = None,
     ) -> None:
+        #: Presence lists; None where there are none.
+        self.lists = lists
         self._seconds = clock.seconds
         self.cache = cache
         self.config = config
@@ -154,25 +165,26 @@ class PresenceHandler:
         device_id = device_id or NO_DEVICE
         user, row = self._find(user_id, device_id)
         # Nearly all syncs go on with what the one before them said.
-        if row >= 0 and devices.hold[row] == NOT_HELD:
-            presence = devices.presence[row]
+        state = devices.state[row] if row >= 0 else HELD
+        if not state & HELD:
+            presence = state & PRESENCE
             if stated is None or stated == ONLINE:
                 goes_on = presence >= ONLINE
             else:
                 goes_on = presence == stated != OFFLINE
             if goes_on and (
-                devices.syncing[row]
+                state & SYNCING
                 or now - devices.last_seen_ts[row] < self.timeouts.sync_online
             ):
-                devices.syncing[row] += 1
+                devices.state[row] = state + A_SYNC
                 if self._postponed:
                     # The newest word of a device is the one that counts.
                     self._postponed.synced(user, device_id)
-                return user, row, devices.serial[row]
+                return user, row, state >> SERIAL_AT
         row = self._sync_changes_something(user, device_id, row, stated, now)
         if stated == OFFLINE:
             return None
-        return user, row, devices.serial[row]
+        return user, row, devices.state[row] >> SERIAL_AT
 
     def _sync_changes_something(
         self, user: int, device_id: str, row: int, stated: int | None, now: int
@@ -213,12 +225,13 @@ class PresenceHandler:
         """A sync that `sync_began` answered for returns."""
         user, row, serial = sync
         devices = self.cache.devices
-        if devices.serial[row] != serial:
+        state = devices.state[row]
+        if state >> SERIAL_AT != serial:
             return  # Logged out in the meantime.
         # Being connected counts from here (B-46).
         now = devices.last_seen_ts[row] = int(self._seconds() * 1000)
-        devices.syncing[row] -= 1
-        if not devices.syncing[row]:
+        devices.state[row] = state = state - A_SYNC
+        if not state & SYNCING:
             self.cache.wheel.put(user, now + self.timeouts.sync_online)
 
     def active(
@@ -237,10 +250,10 @@ class PresenceHandler:
         # Nearly always somebody who is there goes on being there.
         if (
             row >= 0
-            and devices.syncing[row]
+            and (state := devices.state[row]) & SYNCING
+            and not state & HELD
+            and state & PRESENCE in IDLING
             and users.shown_active[user]
-            and devices.presence[row] in IDLING
-            and devices.hold[row] == NOT_HELD
         ):
             devices.last_active_ts[row] = users.last_active_ts[user] = now
             self._dirty.add(user)
@@ -332,6 +345,8 @@ class PresenceHandler:
         cache.users.status_msg[user] = None
         cache.users.profiles.pop(user, None)
         cache.gone.add(user)
+        if self.lists is not None:
+            self.lists.deactivated(user)
         self._ticks.farewell(user, viewers)
         # At once: a crash must not bring the status of a deleted account back.
         self._persistence.durable(user).addErrback(lambda _: None)

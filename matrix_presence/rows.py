@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 
 from matrix_presence.cache.presence_cache import PresenceCache
-from matrix_presence.interfaces import DeviceRow, Profile, UserRow
+from matrix_presence.interfaces import DeviceRow, ListRow, Profile, UserRow
 from matrix_presence.rules.devices import Device, Hold
+from matrix_presence.rules.lists import Entry
 from matrix_presence.rules.states import BY_NAME, NAMES, Presence
 
 logger = logging.getLogger(__name__)
@@ -26,14 +27,22 @@ def row_of(cache: PresenceCache, user: int) -> UserRow:
         displayname=profile.displayname,
         avatar_url=profile.avatar_url,
         devices=tuple(
-            DeviceRow(
-                devices.ids[row],
-                NAMES[devices.presence[row]],
-                devices.hold[row],
-                devices.last_active_ts[row],
-            )
+            _device_row(devices.ids[row], devices.read(row))
             for row in devices.rows(user)
         ),
+    )
+
+
+def list_row_of(cache: PresenceCache, observer: int, observed: int) -> ListRow:
+    """What is to be kept of this entry of a presence list."""
+    entry, ids = cache.lists.entry(observer, observed), cache.users.ids
+    accepted = None if entry is Entry.NONE else entry is Entry.ACCEPTED
+    return ListRow(ids[observer], ids[observed], accepted)
+
+
+def _device_row(device_id: str, device: Device) -> DeviceRow:
+    return DeviceRow(
+        device_id, NAMES[device.presence], device.hold, device.last_active_ts
     )
 
 

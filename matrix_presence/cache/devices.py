@@ -16,6 +16,22 @@ from matrix_presence.rules.devices import Device
 _GROWTH = 1024
 NO_ROW = -1
 
+# What is in `Devices.state`, from the lowest bit. In one column, because nearly every
+# sync and message asks for all of it, and each column is another miss of the cache.
+PRESENCE = 0b111
+_AVAILABLE, _AVAILABLE_AT = 0b111, 3
+_HOLD, _HOLD_AT = 0b11, 6
+#: Any hold at all.
+HELD = _HOLD << _HOLD_AT
+_SYNCING_AT = 8
+#: One open sync.
+A_SYNC = 1 << _SYNCING_AT
+#: How many syncs are open.
+SYNCING = 0xFFFFFF << _SYNCING_AT
+#: Tells one use of a row from the next: what holds on to a row keeps it too.
+SERIAL_AT = 32
+_LAST_SERIAL = (1 << 31) - 1
+
 
 class Devices:
     """The columns; `rules.devices.Device` says what each means."""
@@ -23,15 +39,11 @@ class Devices:
     def __init__(self, users: Users) -> None:
         self._users = users
         self.ids: list[str] = []
-        self.presence = bytearray()
-        self.hold = bytearray()
-        self.available = bytearray()
+        #: Presence, available state, hold, open syncs and the row's serial.
+        self.state = array("q")
         self.last_active_ts = array("q")
         self.last_seen_ts = array("q")
-        self.syncing = array("i")
         self.next = array("i")
-        #: Tells one use of a row from the next: what holds on to a row keeps it too.
-        self.serial = array("I")
         self._free = NO_ROW
         self.count = 0
 
@@ -62,25 +74,28 @@ class Devices:
 
     def read(self, row: int) -> Device:
         """The device in this row."""
+        state = self.state[row]
         return Device(
-            self.presence[row],
-            self.hold[row],
-            self.available[row],
+            state & PRESENCE,
+            state >> _HOLD_AT & _HOLD,
+            state >> _AVAILABLE_AT & _AVAILABLE,
             self.last_active_ts[row],
             self.last_seen_ts[row],
-            self.syncing[row],
+            (state & SYNCING) >> _SYNCING_AT,
         )
 
     def write(self, row: int, device: Device) -> None:
         """Put the device into this row."""
-        (
-            self.presence[row],
-            self.hold[row],
-            self.available[row],
-            self.last_active_ts[row],
-            self.last_seen_ts[row],
-            self.syncing[row],
-        ) = device
+        presence, hold, available, last_active_ts, last_seen_ts, syncing = device
+        self.state[row] = (
+            self.state[row] >> SERIAL_AT << SERIAL_AT
+            | syncing << _SYNCING_AT
+            | hold << _HOLD_AT
+            | available << _AVAILABLE_AT
+            | presence
+        )
+        self.last_active_ts[row] = last_active_ts
+        self.last_seen_ts[row] = last_seen_ts
 
     def add(self, user: int, device_id: str, device: Device) -> int:
         """A new row for a device this user did not have."""
@@ -90,7 +105,7 @@ class Devices:
             self.ids[row] = device_id
         else:
             row = len(self.ids)
-            if row >= len(self.presence):
+            if row >= len(self.state):
                 self._grow()
             self.ids.append(device_id)
         self.write(row, device)
@@ -111,15 +126,13 @@ class Devices:
                 before = self.next[before]
             self.next[before] = self.next[row]
         self.ids[row] = ""
-        self.serial[row] = (self.serial[row] + 1) & 0xFFFFFFFF
+        serial = self.state[row] >> SERIAL_AT
+        self.state[row] = (serial + 1 & _LAST_SERIAL) << SERIAL_AT
         self.next[row] = self._free
         self._free = row
         self.count -= 1
 
     def _grow(self) -> None:
-        for flags in (self.presence, self.hold, self.available):
-            flags += bytes(_GROWTH)
-        for times in (self.last_active_ts, self.last_seen_ts):
-            times.frombytes(bytes(8 * _GROWTH))
-        for links in (self.syncing, self.next, self.serial):
-            links.frombytes(bytes(4 * _GROWTH))
+        for column in (self.state, self.last_active_ts, self.last_seen_ts):
+            column.frombytes(bytes(8 * _GROWTH))
+        self.next.frombytes(bytes(4 * _GROWTH))

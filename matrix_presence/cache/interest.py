@@ -1,7 +1,8 @@
 """Which other servers have to be told of whom.
 
 A server is interested in our users who share a room with one of its users (C-2), as far
-as the room carries presence. Rooms that other servers cannot be in (C-14) and rooms
+as the room carries presence, and in those who are on a presence list there (C-24).
+Rooms that other servers cannot be in (C-14) and rooms
 where they have no member play no part here by themselves.
 
 The answers are pairs of destinations and users: each of the one has to be told of all
@@ -27,13 +28,26 @@ _LONG_GONE = 7 * 24 * 3_600_000
 
 def servers_of(cache: PresenceCache, users: Iterable[int]) -> BitMap:
     """The servers that may know of any of these users' presence."""
-    return cache.servers.in_rooms(cache.rooms.carrying(users))
+    servers = cache.servers.in_rooms(cache.rooms.carrying(users))
+    if cache.lists.accepted:
+        for user in users:
+            servers |= _observing(cache, user)
+    return servers
+
+
+def _observing(cache: PresenceCache, user: int) -> BitMap:
+    """The servers of those who have this user on their presence lists."""
+    return cache.servers.of(cache.lists.accepted.by(user), cache.users.ids)
 
 
 def visible_to(cache: PresenceCache, server: int) -> BitMap:
     """Our users whom this server may know of."""
     rooms = cache.rooms.carrying_among(as_bitmap(cache.servers.rooms_of(server)))
-    return cache.rooms.members_of(rooms) - cache.servers.users
+    visible = cache.rooms.members_of(rooms)
+    if cache.lists.accepted:
+        for observer in cache.servers.residents(server):
+            visible |= cache.lists.accepted.of(observer)
+    return visible - cache.servers.users
 
 
 def changed(cache: PresenceCache, users: BitMap) -> Tidings:
@@ -48,6 +62,10 @@ def changed(cache: PresenceCache, users: BitMap) -> Tidings:
         for user in local:
             destinations = servers_of(cache, (user,))
             if destinations:
+                yield destinations, BitMap([user])
+    if cache.lists.accepted:
+        for user in local & cache.lists.accepted.observed:
+            if destinations := _observing(cache, user):
                 yield destinations, BitMap([user])
 
 

@@ -11,6 +11,7 @@ from pyroaring import BitMap
 
 from matrix_presence.cache.devices import Devices
 from matrix_presence.cache.farewells import FarewellLog
+from matrix_presence.cache.lists import ListNews, Lists
 from matrix_presence.cache.rooms import Rooms
 from matrix_presence.cache.servers import Servers
 from matrix_presence.cache.stream import ChangeLog, JoinLog
@@ -42,6 +43,7 @@ class PresenceCache:
         self.devices = Devices(self.users)
         self.rooms = Rooms(excluded_rooms, max_room_members)
         self.servers = Servers()
+        self.lists = Lists()
         self.wheel = Wheel(self.users.slot, slot_width)
         self.changes = ChangeLog(self.users.position)
         self.joins = JoinLog()
@@ -57,6 +59,8 @@ class PresenceCache:
     def seen_by(self, viewer: int) -> BitMap:
         """Everybody whose presence this user may see, the user included (D-20)."""
         seen = self.rooms.seen_by(viewer)
+        if self.lists.accepted:
+            seen |= self.lists.accepted.of(viewer)
         seen.add(viewer)
         seen -= self.ignored_by(viewer)
         return seen
@@ -76,29 +80,42 @@ class PresenceCache:
         """Whether `viewer` may see the presence of `observed` (D-21)."""
         if viewer == observed:
             return True
-        return self.rooms.share(viewer, observed) and observed not in self.gone
+        return observed not in self.gone and (
+            self.rooms.share(viewer, observed)
+            or (viewer, observed) in self.lists.accepted
+        )
 
     def viewers_of(self, changed: BitMap) -> BitMap:
         """Everybody who may see any of `changed`, ignoring who ignores whom."""
         viewers = self.rooms.members_of(self.rooms.carrying(changed))
+        if self.lists.accepted:
+            self.lists.accepted.add_observers(viewers, changed)
         viewers |= changed
         return viewers
 
     def changed_for(self, viewer: int, since: int) -> BitMap:
         """Whose presence this viewer has not been told since position `since`.
 
-        Those who changed, and those who came into sight by a join (A-88). A token from
+        Those who changed, and those who came into sight by a join (A-88) or by an entry
+        of a presence list that was accepted (A-70). A token from
         a life before this one, or from no life we know, is answered with everybody:
         who came into whose sight then is not known any more.
         """
         if since == self.position:
             return BitMap()
         seen = self.seen_by(viewer)
-        if since < self.joins.complete_since or since > self.position:
+        if not self.is_complete(since):
             return seen
         changed = self.changes.since(since, seen)
         changed |= self._introduced_to(viewer, since) & seen
+        if self.lists.log.last > since:
+            changed |= self.lists.log.since(since, viewer, ListNews.SIGHT) & seen
         return changed
+
+    def is_complete(self, since: int) -> bool:
+        """Whether all that was news after this position is still known."""
+        complete_since = max(self.joins.complete_since, self.lists.log.complete_since)
+        return complete_since <= since <= self.position
 
     def _introduced_to(self, viewer: int, since: int) -> BitMap:
         introduced = BitMap()

@@ -1,4 +1,4 @@
-"""Other servers, and which of them is in which room.
+"""Other servers, which of them is in which room, and their users.
 
 A destination is a dense index too, so that sets of destinations are bitmaps. Only what
 has to do with other servers is kept: a room without remote members costs nothing here.
@@ -43,24 +43,33 @@ class Servers:
         return len(self.names)
 
     def find(self, name: str) -> int | None:
-        """The index of a server; None if none of its users was ever in a room."""
+        """The index of a server; None if none of its users was ever known."""
         return self.index.get(name)
 
     def joined(self, room: int, user: int, user_id: str) -> None:
         """A remote user is a member of this room now."""
-        server = self._intern(server_of(user_id))
-        if user not in self.users:
-            self.users.add(user)
-            self._residents[server] = added(self._residents[server], user)
+        server = self.meet(user, user_id)
         servers = self._in_room.get(room, EMPTY)
         if not contains(servers, server):
             self._in_room[room] = added(servers, server)
             self._rooms[server] = added(self._rooms[server], room)
             self.rooms.add(room)
 
+    def meet(self, user: int, user_id: str) -> int:
+        """The server of a remote user, both of them known from here on."""
+        server = self.intern(server_of(user_id))
+        if user not in self.users:
+            self.users.add(user)
+            self._residents[server] = added(self._residents[server], user)
+        return server
+
+    def residents(self, server: int) -> BitMap:
+        """The users of this server who are known; not to be changed."""
+        return as_bitmap(self._residents[server])
+
     def left(self, room: int, user_id: str, members: IndexSet) -> None:
         """A remote user is no member of this room any more; `members` are left."""
-        server = self._intern(server_of(user_id))
+        server = self.intern(server_of(user_id))
         if self.is_among(server, as_bitmap(members)):
             return
         self._rooms[server] = removed(self._rooms[server], room)
@@ -96,7 +105,8 @@ class Servers:
         remote = BitMap(users) & self.users
         return BitMap([self.index[server_of(ids[user])] for user in remote])
 
-    def _intern(self, name: str) -> int:
+    def intern(self, name: str) -> int:
+        """The index of a server, known from here on."""
         server = self.index.get(name)
         if server is None:
             server = self.index[name] = len(self.names)

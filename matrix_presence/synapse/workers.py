@@ -46,7 +46,7 @@ class WorkerPolls:
         if user is None:
             return None
         row = cache.devices.find(user, device_id or NO_DEVICE)
-        stated = cache.devices.presence[row] if row >= 0 else OFFLINE
+        stated = cache.devices.read(row).presence if row >= 0 else OFFLINE
         return stated if stated != OFFLINE else None
 
     def ended(self, process_id: str, user_id: str, device_id: str | None) -> None:
