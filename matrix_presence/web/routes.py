@@ -146,14 +146,14 @@ class Router(Resource):
         try:
             return endpoint, {
                 name: value.decode()
-                for name, value in zip(names, reversed(values), strict=True)
+                for name, value in zip(names, values, strict=True)
             }
         except UnicodeDecodeError:
             raise InvalidParam("A segment of the path is not UTF-8") from None
 
 
 _Match = tuple[tuple[str, ...], Endpoint, list[bytes]]
-"""Names of the variables, the endpoint, the variables' values from last to first."""
+"""Names of the variables, the endpoint, the variables' values."""
 
 
 def _matched(
@@ -164,23 +164,27 @@ def _matched(
     A literal is tried before a variable. Methods of paths that fit but for the method
     are added to `allowed`.
     """
-    if at == len(segments):
-        leaf = node.methods.get(method)
-        if leaf is None:
-            allowed.update(node.methods)
+    values: list[bytes] = []
+    for index in range(at, len(segments)):
+        segment = segments[index]
+        literal, variable = node.literals.get(segment), node.variable
+        if literal is not None and variable is not None:
+            match = _matched(literal, segments, index + 1, method, allowed)
+            if match is not None:
+                names, endpoint, others = match
+                return names, endpoint, values + others
+        elif literal is not None:
+            node = literal
+            continue
+        if variable is None:
             return None
-        return (*leaf, [])
-    literal = node.literals.get(segments[at])
-    if literal is not None:
-        match = _matched(literal, segments, at + 1, method, allowed)
-        if match is not None:
-            return match
-    if node.variable is None:
+        values.append(segment)
+        node = variable
+    leaf = node.methods.get(method)
+    if leaf is None:
+        allowed.update(node.methods)
         return None
-    match = _matched(node.variable, segments, at + 1, method, allowed)
-    if match is not None:
-        match[2].append(segments[at])
-    return match
+    return (*leaf, values)
 
 
 @types.coroutine
