@@ -6,7 +6,6 @@ traceback is in the log, at debug.
 
 from __future__ import annotations
 
-import gc
 import logging
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -27,12 +26,23 @@ logger = logging.getLogger(__name__)
 
 PROG = "matrix-presence"
 
+#: What only a mistake in the program raises.
+_FAULTS = (AttributeError, TypeError, NameError, LookupError, AssertionError)
+
 MakeService = Callable[[Any, ServeConfig], Awaitable[IService]]
 """Makes the service of a configuration; it has not started to listen."""
 
 
-async def serve(reactor: Any, config: ServeConfig, make_service: MakeService) -> None:
+async def serve(
+    reactor: Any,
+    config: ServeConfig,
+    make_service: MakeService,
+    when_ready: Callable[[], None] = lambda: None,
+) -> None:
     """Run the embedded homeserver until the process is asked to stop.
+
+    Args:
+        when_ready: called once everything is loaded, before it is said.
 
     Raises:
         SystemExit: with status 2, when it could not start.
@@ -48,7 +58,7 @@ async def serve(reactor: Any, config: ServeConfig, make_service: MakeService) ->
     reactor.addSystemEventTrigger("before", "shutdown", stop)
     try:
         service = await _started(reactor, config, make_service)
-        _settle_memory()
+        when_ready()
         print(greeting(config), flush=True)
         await asked
         await maybeDeferred(service.stopService)
@@ -83,18 +93,6 @@ async def _started(
     return service
 
 
-def _settle_memory() -> None:
-    """Keep the garbage collector from looking at what is there to stay.
-
-    Everything loaded so far lives as long as the process, and requests leave few
-    cycles behind: with Python's own thresholds an eighth of the time went into
-    looking for them.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
-
-
 def _check_endpoints(reactor: IReactorCore, endpoints: Sequence[str]) -> None:
     """Let Twisted read the endpoints; nothing listens yet.
 
@@ -127,7 +125,10 @@ def _check_directory(data: Path) -> None:
 
 def refuse(error: Exception) -> NoReturn:
     """Say why it cannot start, in one line, and exit."""
-    logger.debug("Could not start", exc_info=error)
+    # A fault of ours must not look like one of the configuration.
+    is_ours = isinstance(error, _FAULTS)
+    level = logging.ERROR if is_ours else logging.DEBUG
+    logger.log(level, "Could not start", exc_info=error)
     if isinstance(error, ConfigError):
         text = str(error)
     elif isinstance(error, CannotListenError):

@@ -190,6 +190,18 @@ class LifetimeTests(TestCase):
         self.assertIn("cannot listen on 127.0.0.1:8008: [Errno 98] in use", line)
         self.assertFalse(self.service.running)
 
+    def test_a_mistake_of_ours_does_not_look_like_one_of_the_configuration(
+        self,
+    ) -> None:
+        """Beside the sentence, its traceback is in the log."""
+
+        async def make_service(reactor: Any, config: ServeConfig) -> IService:
+            raise AttributeError("no such thing")
+
+        self.assertIn("no such thing", self.refused(self.config(), make_service))
+        (logged,) = self.logged_errors()
+        self.assertIn("AttributeError", logged)
+
     def test_whatever_keeps_it_from_starting_is_one_line(self) -> None:
         """The sentence of an error of many lines is put on one."""
 
