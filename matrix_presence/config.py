@@ -20,6 +20,7 @@ from matrix_presence.kinds import (
     TIMEOUT,
     choice,
     count,
+    one_or_several,
     several,
     show_duration,
     size,
@@ -33,6 +34,7 @@ from matrix_presence.options import (
     parse_section,
     section,
 )
+from matrix_presence.rules.lists import NEVER, POLICIES
 
 __all__ = [
     "ConfigError",
@@ -51,6 +53,9 @@ _DISCONNECTED: Kind[Literal["online", "bump", "ignore"]] = choice(
     "online", "bump", "ignore"
 )
 _FREE_FOR_CHAT: Kind[Literal["raw", "online"]] = choice("raw", "online")
+_POLICIES = one_or_several(
+    choice(*POLICIES), "always, reverse, shared_room or never, or a list of them"
+)
 _ROOM_IDS = several(
     text("", "room id", re.compile(r"![^\s]{1,254}").fullmatch),
     "a list of room ids such as ['!abc:example.org']",
@@ -184,6 +189,33 @@ class PresenceConfig:
         "How clients that use r0 see somebody who is free_for_chat. With online, those "
         "that know three states only are not puzzled.",
     )
+    presence_lists: bool = option(
+        SWITCH,
+        True,
+        "Whether there are presence lists, by which clients of the first releases "
+        "follow users with whom they share no room.",
+    )
+    presence_list_policy: tuple[str, ...] = option(
+        _POLICIES,
+        ("reverse", "shared_room"),
+        "Who is put on a list without being asked: always anybody, reverse those who "
+        "have the other on theirs, shared_room those who share a room, never nobody.",
+    )
+    presence_list_max_entries: int = option(
+        count(), 1000, "How many users a presence list may hold."
+    )
+    presence_list_max_pending: int = option(
+        count(),
+        100,
+        "How many invites to presence lists may wait for a user. What exceeds it is "
+        "dropped.",
+    )
+    presence_list_invites_per_hour: int = option(
+        count(),
+        100,
+        "How many invites to presence lists another server may send in an hour. What "
+        "exceeds it is dropped. With 0 there is no limit.",
+    )
     status_msg_limit: int = option(
         size(_LONGEST_STATUS), 1024, "The longest status message, in UTF-8."
     )
@@ -266,6 +298,8 @@ class PresenceConfig:
     def __attrs_post_init__(self) -> None:
         if self.idle_timeout:
             self._check_order("last_active_granularity", "idle_timeout")
+        if NEVER in self.presence_list_policy and len(self.presence_list_policy) > 1:
+            raise ConfigError("presence_list_policy takes never only by itself")
         self._check_order("federation_ping_interval", "federation_timeout")
         self._check_order("sync_online_timeout", "busy_online_timeout")
 

@@ -11,6 +11,7 @@ tests can tell refusals apart without reading sentences.
      ├── Locked               401 M_USER_LOCKED
      ├── MissingToken         401 M_MISSING_TOKEN
      ├── UnknownToken         401 M_UNKNOWN_TOKEN
+     ├── Unauthorized         401 M_UNAUTHORIZED
      ├── NotFound             404 M_NOT_FOUND
      ├── Unrecognized         404 or 405 M_UNRECOGNIZED
      ├── NotJson              400 M_NOT_JSON
@@ -18,6 +19,7 @@ tests can tell refusals apart without reading sentences.
      ├── InvalidParam         400 M_INVALID_PARAM
      ├── MissingParam         400 M_MISSING_PARAM
      ├── TooLarge             413 M_TOO_LARGE
+     ├── ResourceLimit        400 M_RESOURCE_LIMIT_EXCEEDED
      ├── LimitExceeded        429 M_LIMIT_EXCEEDED
      └── NotStored            500 M_UNKNOWN
 """
@@ -101,6 +103,13 @@ class UnknownToken(MatrixError):
         super().__init__(error, soft_logout=False)
 
 
+class Unauthorized(MatrixError):
+    """The request of another server is not signed by it, or not for us (C-52, C-54)."""
+
+    status = 401
+    errcode = "M_UNAUTHORIZED"
+
+
 class NotFound(MatrixError):
     """The thing asked for is not there."""
 
@@ -150,6 +159,12 @@ class TooLarge(MatrixError):
 
     status = 413
     errcode = "M_TOO_LARGE"
+
+
+class ResourceLimit(MatrixError):
+    """It would be more of something than one may have (A-67)."""
+
+    errcode = "M_RESOURCE_LIMIT_EXCEEDED"
 
 
 class LimitExceeded(MatrixError):

@@ -7,9 +7,15 @@ of what another server calls its users.
 
 from __future__ import annotations
 
+import re
+
 from matrix_presence.errors import InvalidParam
 
 MAX_ID_BYTES = 255
+
+_SERVER_NAME = re.compile(
+    r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[0-9A-Za-z.-]{1,255})(?::[0-9]{1,5})?"
+)
 
 
 def server_of(user_id: str) -> str:
@@ -24,6 +30,16 @@ def server_of(user_id: str) -> str:
 def localpart_of(user_id: str) -> str:
     """The localpart of a user id that has been checked before."""
     return user_id[1:].partition(":")[0]
+
+
+def is_server_name(value: object) -> bool:
+    """Whether this is the text of a server name: a name or an address, perhaps a port.
+
+    Stricter than for user ids, because we connect to what it names.
+    """
+    if type(value) is not str or len(value) > MAX_ID_BYTES:
+        return False
+    return _SERVER_NAME.fullmatch(value) is not None
 
 
 def is_user_id(value: object) -> bool:

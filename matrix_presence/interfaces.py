@@ -24,6 +24,7 @@ __all__ = [
     "IHomeserver",
     "IPositions",
     "IPresenceStore",
+    "ListRow",
     "Profile",
     "Requester",
     "StoreHead",
@@ -99,6 +100,16 @@ class UserRow:
 
 
 @attrs.frozen
+class ListRow:
+    """An entry of a presence list: who observes whom (A-72)."""
+
+    observer: str
+    observed: str
+    #: None to keep nothing of it.
+    accepted: bool | None
+
+
+@attrs.frozen
 class Batch:
     """One transaction of the presence store."""
 
@@ -107,6 +118,8 @@ class Batch:
     forgotten: Sequence[str] = ()
     #: Every stream position up to this one may be handed out once this is stored.
     reserved: int = 0
+    #: Each entry once.
+    lists: Sequence[ListRow] = ()
 
 
 @attrs.frozen
@@ -136,6 +149,13 @@ class IPresenceStore(Interface):
 
         Begin with `after=""`; an empty answer is the end. A stored row that cannot be
         read is logged and left out; it never stops the others.
+        """
+
+    def load_lists(after: tuple[str, str], limit: int) -> Deferred[Sequence[ListRow]]:
+        """At most `limit` entries in the order of observer and observed.
+
+        Those after the one that `after` names; begin with `("", "")`. An empty answer
+        is the end.
         """
 
     def write(batch: Batch) -> Deferred[Collection[str]]:

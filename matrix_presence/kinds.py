@@ -127,6 +127,22 @@ def several(item: Kind[T], expects: str) -> Kind[tuple[T, ...]]:
     return Kind(expects, read, show, f"list of {item.unit}s")
 
 
+def one_or_several(item: Kind[T], expects: str) -> Kind[tuple[T, ...]]:
+    """A list of these, or a single one without the brackets.
+
+    Args:
+        expects: completes "takes …" for the whole.
+    """
+    many = several(item, expects)
+
+    def read(written: object) -> tuple[T, ...]:
+        if isinstance(written, list | tuple):
+            return many.read(written)
+        return (item.read(written),)
+
+    return Kind(expects, read, many.show, expects)
+
+
 def text(expects: str, unit: str, fits: Callable[[str], object]) -> Kind[str]:
     """A text that `fits` finds something in.
 

@@ -15,9 +15,9 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from matrix_presence.cache.presence_cache import PresenceCache
 from matrix_presence.errors import NotStored
-from matrix_presence.interfaces import Batch, IPresenceStore
+from matrix_presence.interfaces import Batch, IPresenceStore, ListRow
 from matrix_presence.positions import ReservedPositions
-from matrix_presence.rows import row_of
+from matrix_presence.rows import list_row_of, row_of
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +30,8 @@ class _Gathering:
     """What the next batch is to hold, and who waits for it."""
 
     users: BitMap = attrs.Factory(BitMap)
+    #: Entries of presence lists, as observer and observed.
+    pairs: set[tuple[int, int]] = attrs.Factory(set)
     waiting: dict[int, list[Deferred[None]]] = attrs.Factory(dict)
 
 
@@ -91,6 +93,11 @@ class Persistence:
         self._write_gathered()
         return done
 
+    def list_changed(self, observer: int, observed: int) -> None:
+        """This entry of a presence list is to be written as it is then, at once."""
+        self._gathering.pairs.add((observer, observed))
+        self._write_gathered()
+
     def is_sure(self, user: int) -> bool:
         """Whether what this user typed last is in the store already."""
         return user not in self._unsure
@@ -117,10 +124,11 @@ class Persistence:
         self._gathering.users |= some
 
     def _write_gathered(self, *, always: bool = False) -> None:
-        if not self._writing and (self._gathering.users or always):
+        gathered = self._gathering
+        if not self._writing and (gathered.users or gathered.pairs or always):
             self._writing = True
-            done = Deferred.fromCoroutine(self._write(self._gathering))
             self._gathering = _Gathering()
+            done = Deferred.fromCoroutine(self._write(gathered))
             done.addCallback(self._wrote)
             done.addErrback(lambda why: logger.error("A flush failed: %s", why))
 
@@ -130,7 +138,8 @@ class Persistence:
             self._gather_derived()
         # A store in trouble is tried again for those who wait for an answer, else
         # at the next interval.
-        if self._gathering.waiting or (stored and self._gathering.users):
+        more = self._gathering.users or self._gathering.pairs
+        if self._gathering.waiting or (stored and more):
             self._write_gathered()
             return
         written, self._written = self._written, []
@@ -144,12 +153,16 @@ class Persistence:
         gone = gathered.users & self._cache.gone
         rows = [row_of(self._cache, user) for user in gathered.users - gone]
         forgotten = [self._cache.users.ids[user] for user in gone]
+        lists: list[ListRow] = [
+            list_row_of(self._cache, *pair) for pair in sorted(gathered.pairs)
+        ]
         reserved = self._positions.to_reserve() if self._positions else 0
         try:
-            refused = await self._store.write(Batch(rows, forgotten, reserved))
+            refused = await self._store.write(Batch(rows, forgotten, reserved, lists))
         except Exception:
             logger.exception("Presence of %d users could not be stored", len(rows))
             self.dirty |= gathered.users
+            self._gathering.pairs |= gathered.pairs
             self._answer(gathered, gathered.users)
             return False
         if self._positions is not None:
@@ -187,4 +200,4 @@ class Persistence:
             self._written.append(done)
             await done
         left = self.dirty | self._due | self._refused | self._gathering.users
-        return not left
+        return not left and not self._gathering.pairs

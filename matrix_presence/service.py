@@ -5,7 +5,8 @@
     await presence.when_ready()
 
 From then on the homeserver tells `presence.handler` what happens, and puts
-`presence.status` and `presence.sync` into its client API.
+`presence.status`, `presence.lists` and `presence.sync` into its client API; for old
+clients also `presence.streams`.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from matrix_presence.interfaces import (
     IPositions,
     IPresenceStore,
 )
+from matrix_presence.lists import PresenceLists
 from matrix_presence.persistence import Persistence
 from matrix_presence.positions import ReservedPositions
 from matrix_presence.rows import restore_row
@@ -40,6 +42,8 @@ from matrix_presence.sweep import Sweep
 from matrix_presence.ticks import Ticks
 from matrix_presence.view import PresenceView
 from matrix_presence.waiting import Waiting
+from matrix_presence.web.lists import ListEndpoints
+from matrix_presence.web.old_streams import PresenceStreams
 from matrix_presence.web.status import StatusEndpoints
 from matrix_presence.web.sync import PresenceSync
 
@@ -97,13 +101,30 @@ class PresenceService(Service):
         self.persistence = Persistence(
             clock, self.cache, store, self._own_positions, config.persist_interval
         )
+        lists = PresenceLists(
+            self.cache, config, self.ticks, self.persistence, homeserver.is_local_user
+        )
         self.handler = PresenceHandler(
-            clock, self.cache, config, self.ticks, self.persistence
+            clock, self.cache, config, self.ticks, self.persistence, lists
         )
         self.view = PresenceView(clock, self.cache, config)
         self.status = StatusEndpoints(homeserver, self.handler, self.view, config)
         self.sync = PresenceSync(
             self.handler, self.view, self.ticks, self.waiting, config
+        )
+        self.streams = PresenceStreams(
+            self.sync,
+            self.view,
+            self.cache,
+            self.ticks,
+            self.waiting,
+            enabled=config.enabled is not False,
+        )
+        self.lists = ListEndpoints(
+            homeserver,
+            lists,
+            self.view,
+            free_for_chat_is_raw_on_r0=config.free_for_chat_on_r0 == "raw",
         )
         self.receiver = Receiver(self.cache, config, self.handler)
         #: What goes out to other servers; None if nothing does.
@@ -111,6 +132,8 @@ class PresenceService(Service):
         if federation is not None and config.enabled and config.federation_outgoing:
             self.sender = Sender(clock, self.cache, config, federation, chance)
             self.ticks.observers.append(self.sender.ticked)
+            if self.receiver.lists is not None:
+                self.receiver.lists.polled = self.sender.tell
         self._sweep = Sweep(clock, self.handler, self.cache.wheel.width)
         self._starting: Deferred[None] | None = None
         #: How the start went; None while it is under way.
@@ -152,6 +175,7 @@ class PresenceService(Service):
     async def _start(self) -> None:
         head = await self._store.open()
         count = await self._restore()
+        await self._restore_lists()
         cache = self.cache
         # After a crash, nothing that was told up to the last reserved position is sure.
         position = head.reserved if head.clean else head.reserved + 1
@@ -182,6 +206,18 @@ class PresenceService(Service):
                 # The reactor gets its turn, even if the store answers at once.
                 await deferLater(self._clock, 0)
         return count
+
+    async def _restore_lists(self) -> None:
+        """Load all entries of presence lists, if there are lists at all."""
+        lists, after = self.handler.lists, ("", "")
+        if lists is None or not lists.enabled:
+            return
+        while rows := await self._store.load_lists(after, _ROWS_AT_ONCE):
+            for row in rows:
+                lists.restore(row)
+            after = rows[-1].observer, rows[-1].observed
+            if len(rows) == _ROWS_AT_ONCE:
+                await deferLater(self._clock, 0)
 
     def stopService(self) -> Deferred[None]:
         """Show and write everything that is pending, then close the store."""

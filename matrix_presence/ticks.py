@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import Cooperator, SchedulerStopped
 from twisted.python.failure import Failure
 
+from matrix_presence.cache.lists import ListNews
 from matrix_presence.cache.presence_cache import PresenceCache
 from matrix_presence.interfaces import IPositions
 from matrix_presence.waiting import Waiting
@@ -41,6 +42,8 @@ class Tick:
     joins: Sequence[tuple[int, int]]
     #: Who is gone for good, and who saw them.
     farewells: Sequence[tuple[int, BitMap]]
+    #: Entries of presence lists: `(observer, observed)`.
+    listed: Sequence[tuple[int, int]] = ()
 
 
 class Ticks:
@@ -68,6 +71,7 @@ class Ticks:
         self._urgent = BitMap()
         self._joins: list[tuple[int, int]] = []
         self._farewells: list[tuple[int, BitMap]] = []
+        self._listed: list[tuple[int, int, ListNews]] = []
         self._timer: IDelayedCall | None = None
         self._ticking = False
         self._stopped = False
@@ -107,6 +111,11 @@ class Ticks:
         """The user is gone for good, and these are to be told (D-40)."""
         self._farewells.append((gone, viewers))
         self.changed(gone, urgent=True)
+
+    def listed(self, observer: int, observed: int, news: ListNews) -> None:
+        """There is something about this entry of a presence list."""
+        self._listed.append((observer, observed, news))
+        self._schedule(0)
 
     def hasten(self, user: int) -> None:
         """Show this user's change at once, if it is the only one that waits.
@@ -148,7 +157,7 @@ class Ticks:
             self._timer = self._clock.callLater(_RETRY, self.tick)
 
     def _pending(self) -> bool:
-        return bool(self._changed or self._joins or self._farewells)
+        return bool(self._changed or self._joins or self._farewells or self._listed)
 
     async def _show(self) -> None:
         try:
@@ -159,6 +168,7 @@ class Ticks:
         urgent, self._urgent = self._urgent, BitMap()
         joins, self._joins = self._joins, []
         farewells, self._farewells = self._farewells, []
+        listed, self._listed = self._listed, []
         cache = self._cache
         position_of = cache.users.position
         for user in changed:
@@ -170,6 +180,8 @@ class Ticks:
         for gone, viewers in farewells:
             cache.farewells.append(position, gone, viewers)
             self._waiting.changed(viewers, urgent=True)
+        for observer, observed, news in listed:
+            self._show_listed(position, observer, observed, news)
         self.count += 1
         self.shown += len(changed)
         if joins:
@@ -178,7 +190,17 @@ class Ticks:
         casual = changed - urgent
         self._wake(urgent, casual)
         if self.observers:
-            self._tell(Tick(urgent, casual, joins, farewells))
+            pairs = [(observer, observed) for observer, observed, _ in listed]
+            self._tell(Tick(urgent, casual, joins, farewells, pairs))
+
+    def _show_listed(
+        self, position: int, observer: int, observed: int, news: ListNews
+    ) -> None:
+        is_invite = news is ListNews.INVITE
+        viewer, other = (observed, observer) if is_invite else (observer, observed)
+        if news is not ListNews.NONE and self._cache.users.is_local[viewer]:
+            self._cache.lists.log.append(position, viewer, other, news)
+            self._waiting.changed(BitMap([viewer]), urgent=True)
 
     def _tell(self, tick: Tick) -> None:
         for observer in self.observers:
@@ -207,9 +229,11 @@ class Ticks:
 
     def _find_viewers(self, urgent: BitMap, casual: BitMap) -> Iterator[None]:
         """Wish for those who wait and may see any of these; yields between slices."""
-        rooms = self._cache.rooms
+        rooms, listed = self._cache.rooms, self._cache.lists.accepted
         for users, is_urgent in ((urgent, True), (casual, False)):
             viewers, visited = users.copy(), BitMap()
+            if listed:
+                listed.add_observers(viewers, users)
             for start in range(0, len(users), _AT_ONCE):
                 more = rooms.carrying(users[start : start + _AT_ONCE]) - visited
                 visited |= more

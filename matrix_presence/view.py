@@ -6,11 +6,13 @@ is always up to date (A-46, B-20) and nothing is kept for a slow reader.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from pyroaring import BitMap
 from twisted.internet.interfaces import IReactorTime
 
+from matrix_presence.cache.lists import ListNews
 from matrix_presence.cache.presence_cache import PresenceCache
 from matrix_presence.config import PresenceConfig
 from matrix_presence.rules.states import Presence
@@ -24,6 +26,7 @@ from matrix_presence.wire.content import (
     with_profile,
 )
 from matrix_presence.wire.filters import EVERYTHING, PresenceFilter, only_fields
+from matrix_presence.wire.lists import invite_event, listed, pending
 
 
 class PresenceView:
@@ -84,9 +87,13 @@ class PresenceView:
             since: the position the viewer has seen; None for a first sync.
             full_state: everybody visible, not only who changed (A-89).
         """
-        viewer = self._cache.users.intern(viewer_id)
+        viewer, lists = self._cache.users.intern(viewer_id), self._cache.lists
+        about_lists: list[dict[str, Any]] = []
+        if lists.used:
+            first = since is None or full_state
+            about_lists = self._about_lists(viewer, None if first else since, only, era)
         if not only.wanted:
-            return []
+            return about_lists
         if since is None or full_state:
             chosen = self._cache.seen_by(viewer) - self._cache.gone
             if not self._config.include_offline_users_on_sync:
@@ -95,14 +102,19 @@ class PresenceView:
             chosen = BitMap()
         if since is not None:
             chosen |= self._changed(viewer, since)
-        return self._rendered(viewer, self._selected(chosen, only), only, era)
+        selected = self._selected(chosen, only)
+        return self.rendered(viewer, selected, only, era) + about_lists
 
     def has_news(self, viewer_id: str, since: int, only: PresenceFilter) -> bool:
         """Whether `events` would answer any."""
         viewer = self._cache.users.intern(viewer_id)
         if not only.wanted:
             return False
-        return bool(self._selected(self._changed(viewer, since), only))
+        if self._selected(self._changed(viewer, since), only):
+            return True
+        if self._cache.lists.log.last <= since:
+            return False
+        return bool(self._about_lists(viewer, since, only, MODERN))
 
     def _changed(self, viewer: int, since: int) -> BitMap:
         cache = self._cache
@@ -112,6 +124,52 @@ class PresenceView:
         # Who has come back under the same name is told of to those who see them now.
         farewells = cache.farewells.since(since, viewer) & cache.gone
         return changed | (farewells - cache.ignored_by(viewer))
+
+    def listed(self, viewer_id: str, era: Era) -> list[dict[str, Any]]:
+        """The accepted entries of the viewer's presence list (A-63)."""
+        cache = self._cache
+        viewer = cache.users.intern(viewer_id)
+        observed = cache.lists.accepted.of(viewer) - cache.gone
+        events = self.rendered(viewer, observed, EVERYTHING, era)
+        return [listed(one) for one in events]
+
+    def pending(
+        self, user_id: str, *, inwards: bool, outwards: bool
+    ) -> list[dict[str, Any]]:
+        """Who waits for this user's answer, and whose answers the user waits for."""
+        cache, ids = self._cache, self._cache.users.ids
+        user, entries = cache.users.intern(user_id), []
+        if inwards:
+            for other in cache.lists.pending.by(user) - cache.ignored_by(user):
+                entries.append(pending(ids[other], user_id, ids[other]))
+        if outwards:
+            for other in cache.lists.pending.of(user):
+                entries.append(pending(user_id, ids[other], ids[other]))
+        return entries
+
+    def _about_lists(
+        self, viewer: int, since: int | None, only: PresenceFilter, era: Era
+    ) -> list[dict[str, Any]]:
+        """Who has taken themself from the viewer's sight, and who invites the viewer.
+
+        With no position: all who invite (A-69), and no farewells.
+        """
+        cache, ids = self._cache, self._cache.users.ids
+        log, inviting = cache.lists.log, cache.lists.pending.by(viewer)
+        events = []
+        if since is not None and cache.is_complete(since):
+            inviting = inviting & log.since(since, viewer, ListNews.INVITE)
+            parted = log.since(since, viewer, ListNews.FAREWELL)
+            for user in parted - cache.seen_by(viewer) - cache.ignored_by(viewer):
+                if only.allows(ids[user]):
+                    # Nothing else of them may be told any more (A-71).
+                    nothing = status_content(Presence.OFFLINE, None, None, False, era)
+                    shaped = old_event if era.is_old else event
+                    events.append(shaped(ids[user], nothing))
+        for user in inviting - cache.ignored_by(viewer):
+            if only.allows_invite(ids[user]):
+                events.append(invite_event(ids[user], ids[viewer]))
+        return [only_fields(one, only.fields) for one in events]
 
     def _selected(self, chosen: BitMap, only: PresenceFilter) -> list[int]:
         """Those whom the filter lets through, the latest changed if it has a limit."""
@@ -125,9 +183,10 @@ class PresenceView:
             del selected[only.limit :]
         return selected
 
-    def _rendered(
-        self, viewer: int, selected: list[int], only: PresenceFilter, era: Era
+    def rendered(
+        self, viewer: int, selected: Iterable[int], only: PresenceFilter, era: Era
     ) -> list[dict[str, Any]]:
+        """The events of these users for this viewer, who may see them."""
         shaped = old_event if era.is_old else event
         users, now = self._cache.users, self._now()
         ids, profiles = users.ids, users.profiles

@@ -21,6 +21,7 @@ FLOORS = (
     ("interfaces",),
     (
         "handler",
+        "lists",
         "persistence",
         "positions",
         "postponed",

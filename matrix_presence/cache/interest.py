@@ -29,7 +29,7 @@ _LONG_GONE = 7 * 24 * 3_600_000
 def servers_of(cache: PresenceCache, users: Iterable[int]) -> BitMap:
     """The servers that may know of any of these users' presence."""
     servers = cache.servers.in_rooms(cache.rooms.carrying(users))
-    if cache.lists.accepted:
+    if cache.lists.used:
         for user in users:
             servers |= _observing(cache, user)
     return servers
@@ -44,7 +44,7 @@ def visible_to(cache: PresenceCache, server: int) -> BitMap:
     """Our users whom this server may know of."""
     rooms = cache.rooms.carrying_among(as_bitmap(cache.servers.rooms_of(server)))
     visible = cache.rooms.members_of(rooms)
-    if cache.lists.accepted:
+    if cache.lists.used:
         for observer in cache.servers.residents(server):
             visible |= cache.lists.accepted.of(observer)
     return visible - cache.servers.users
@@ -63,7 +63,7 @@ def changed(cache: PresenceCache, users: BitMap) -> Tidings:
             destinations = servers_of(cache, (user,))
             if destinations:
                 yield destinations, BitMap([user])
-    if cache.lists.accepted:
+    if cache.lists.used:
         for user in local & cache.lists.accepted.observed:
             if destinations := _observing(cache, user):
                 yield destinations, BitMap([user])

@@ -133,6 +133,8 @@ class Lists:
         self.pending = Pairs()
         self.accepted = Pairs()
         self.log = ListLog()
+        #: Whether there ever was an entry. Where there was none, nobody has to look.
+        self.used = False
 
     def entry(self, observer: int, observed: int) -> Entry:
         """What there is between the two."""
@@ -144,6 +146,7 @@ class Lists:
 
     def put(self, observer: int, observed: int, entry: Entry) -> None:
         """What there is between the two from now on."""
+        self.used = True
         for pairs, is_in in (
             (self.pending, entry is Entry.PENDING),
             (self.accepted, entry is Entry.ACCEPTED),

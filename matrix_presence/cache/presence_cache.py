@@ -59,7 +59,7 @@ class PresenceCache:
     def seen_by(self, viewer: int) -> BitMap:
         """Everybody whose presence this user may see, the user included (D-20)."""
         seen = self.rooms.seen_by(viewer)
-        if self.lists.accepted:
+        if self.lists.used:
             seen |= self.lists.accepted.of(viewer)
         seen.add(viewer)
         seen -= self.ignored_by(viewer)
@@ -88,7 +88,7 @@ class PresenceCache:
     def viewers_of(self, changed: BitMap) -> BitMap:
         """Everybody who may see any of `changed`, ignoring who ignores whom."""
         viewers = self.rooms.members_of(self.rooms.carrying(changed))
-        if self.lists.accepted:
+        if self.lists.used:
             self.lists.accepted.add_observers(viewers, changed)
         viewers |= changed
         return viewers

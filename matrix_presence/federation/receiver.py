@@ -13,6 +13,7 @@ import logging
 from matrix_presence.cache.limits import Buckets
 from matrix_presence.cache.presence_cache import PresenceCache
 from matrix_presence.config import PresenceConfig
+from matrix_presence.federation.list_receiver import ListReceiver
 from matrix_presence.handler import PresenceHandler
 from matrix_presence.rules.states import BUSY, UNAVAILABLE
 from matrix_presence.wire.edu import entries_of, parse_entry
@@ -32,6 +33,10 @@ class Receiver:
     ) -> None:
         self._cache = cache
         self._handler = handler
+        #: Takes what is about presence lists; None where there are none.
+        self.lists: ListReceiver | None = None
+        if handler.lists is not None:
+            self.lists = ListReceiver(cache, config, handler.lists, handler.now)
         self._takes = bool(config.enabled) and config.federation_incoming
         self._busy = config.busy
         limit = config.rc_presence.per_origin
@@ -45,12 +50,16 @@ class Receiver:
     def edu_received(
         self, origin: str, edu: object, sent_ts: int | None = None
     ) -> None:
-        """An EDU of a transaction of this origin; others than presence are ignored.
+        """An EDU of a transaction of this origin.
+
+        Others than those of presence and of presence lists are ignored.
 
         Args:
             sent_ts: the transaction's `origin_server_ts`. What was overtaken on its
                 way by something newer is not applied.
         """
+        if self.lists is not None and self._takes:
+            self.lists.edu_received(origin, edu)
         entries = entries_of(edu)
         server = self._cache.servers.find(origin)
         # Of a server that is in no room with us there is nobody we could hear of.
@@ -88,9 +97,14 @@ class Receiver:
         return True
 
     def _is_of_interest(self, user_id: str) -> bool:
-        """Whether anybody here may see this user: one of us shares a room (C-2)."""
+        """Whether anybody here may see this user.
+
+        One of us shares a room (C-2), or has the user on a presence list (C-24).
+        """
         cache = self._cache
         user = cache.users.find(user_id)
         if user is None or cache.users.is_local[user]:
             return False
-        return bool(cache.rooms.carrying((user,)))
+        return bool(
+            cache.rooms.carrying((user,)) or user in cache.lists.accepted.observed
+        )

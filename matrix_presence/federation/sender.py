@@ -25,9 +25,11 @@ from matrix_presence.cache.outbox import Outbox
 from matrix_presence.cache.presence_cache import PresenceCache
 from matrix_presence.config import PresenceConfig
 from matrix_presence.federation.bodies import Bodies
+from matrix_presence.federation.letters import Letters, Pair
 from matrix_presence.federation.pings import SLOT, Pings
 from matrix_presence.interfaces import IFederation
 from matrix_presence.ticks import Tick
+from matrix_presence.wire.edu import MOST_EDUS, Edus
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +77,7 @@ class Sender:
             cache.servers, config.federation_ping_interval, grace, chance
         )
         self._bodies = Bodies(cache, config)
+        self._letters = Letters(cache)
         self._sending: dict[int, Deferred[None]] = {}
         self._serving: IDelayedCall | None = None
         self._sweeping: IDelayedCall | None = None
@@ -94,6 +97,7 @@ class Sender:
     def start(self) -> None:
         """Send from now on."""
         self._stopped = False
+        self._letters.restored(self._now())
         self._sweeping = self._clock.callLater(SLOT / 1000, self._sweep)
 
     def stop(self) -> None:
@@ -121,7 +125,7 @@ class Sender:
         if self._stopped or not self._cache.servers:
             return
         putting = self._put(tick, self._now())
-        size = len(tick.urgent) + len(tick.casual) + len(tick.joins)
+        size = len(tick.urgent) + len(tick.casual) + len(tick.joins) + len(tick.listed)
         if size <= _AT_ONCE:
             for _ in putting:
                 pass
@@ -129,6 +133,12 @@ class Sender:
         else:
             done = self._cooperator.coiterate(putting)
             done.addCallbacks(lambda _: self._serve(), self._not_put)
+
+    def tell(self, destination: int, users: BitMap) -> None:
+        """This destination asks for these users, and may know of them (C-21)."""
+        if not self._stopped:
+            self.outbox.tell(BitMap([destination]), users)
+            self._serve_soon()
 
     def _not_put(self, why: Failure) -> None:
         # They hear of it with the next change, or the next ping.
@@ -153,6 +163,24 @@ class Sender:
                 for destination in destinations:
                     self._pings.introduced(destination, now)
             yield
+        for pair in tick.listed:
+            self._put_letter(pair, now)
+            yield
+
+    def _put_letter(self, pair: Pair, now: int) -> None:
+        destination = self._letters.put(pair)
+        if destination is None:
+            return
+        observed = pair[1]
+        news = _NOBODY
+        if pair in self._cache.lists.accepted and self._is_ours(observed):
+            # A new observer is told at once (C-24), and pinged from now on.
+            news = BitMap([observed])
+            self._pings.introduced(destination, now)
+        self.outbox.tell(BitMap([destination]), news)
+
+    def _is_ours(self, user: int) -> bool:
+        return bool(self._cache.users.is_local[user])
 
     # When it goes out.
 
@@ -202,31 +230,44 @@ class Sender:
 
     def _send(self, destination: int, now: int) -> None:
         users = self.outbox.take(destination)
+        letters = self._letters.of(destination) if self._letters else []
         edus, left = self._bodies.of(destination, users, now)
-        if not edus:  # It shares no room with any of them any more.
+        written = self._letters.written(letters)
+        if written and len(written) + len(edus) > MOST_EDUS:
+            # What they are about comes first; they have next to nothing to say.
+            edus, left = Edus(), users
+        if not (edus or written):  # It shares no room with any of them any more.
             self.outbox.done(destination)
+            if self._letters.arrived(destination, letters, now):
+                self.outbox.tell(BitMap([destination]), _NOBODY)
             self._backoff.is_back(destination)
             return
         name = self._cache.servers.names[destination]
         try:
-            sending = self._federation.send(name, edus)
+            sending = self._federation.send(
+                name, [*written, *edus] if written else edus
+            )
         except Exception:
             sending = fail()
         if not sending.called:
             self._sending[destination] = sending.addTimeout(_PATIENCE, self._clock)
         told = sum(len(edu["content"]["push"]) for edu in edus)
         sending.addCallbacks(
-            lambda _: self._answered(destination, left, told),
+            lambda _: self._answered(destination, left, told, letters),
             lambda why: self._failed(destination, users, why),
         )
         sending.addErrback(lambda why: logger.error("An answer was lost: %s", why))
 
-    def _answered(self, destination: int, left: BitMap, told: int) -> None:
+    def _answered(
+        self, destination: int, left: BitMap, told: int, letters: list[Pair]
+    ) -> None:
         self._sending.pop(destination, None)
         self.answered += 1
         self.told += told
         self._backoff.is_back(destination)
         self.outbox.done(destination, left)
+        if self._letters.arrived(destination, letters, self._now()):
+            self.outbox.tell(BitMap([destination]), _NOBODY)
         if self._is_full or destination in self.outbox.pending:
             self._serve_soon()
 
@@ -277,7 +318,10 @@ class Sender:
             elif pings.is_due(destination, now):
                 self._ping(destination, now)
             pings.look_again(destination, now)
-        if due:
+        unanswered = self._letters.due(now)
+        if unanswered:
+            self.outbox.tell(unanswered, _NOBODY, urgent=False)
+        if due or unanswered:
             self._serve()
         return len(due) >= _A_SWEEP
 

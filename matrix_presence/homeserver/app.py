@@ -24,12 +24,18 @@ from matrix_presence.homeserver.addresses import address_of
 from matrix_presence.homeserver.api import account_routes
 from matrix_presence.homeserver.api.discovery import Offer
 from matrix_presence.homeserver.authentication import Authentication
+from matrix_presence.homeserver.federation_side import (
+    TRANSACTION_LIMIT,
+    FederationSide,
+    federation_side,
+)
 from matrix_presence.homeserver.identity import claim
 from matrix_presence.homeserver.passwords import Passwords
 from matrix_presence.homeserver.room_side import RoomSide
 from matrix_presence.homeserver.root import Root
+from matrix_presence.homeserver.server_keys import StoredKeys
 from matrix_presence.homeserver.settings import ServeConfig
-from matrix_presence.homeserver.signing_keys import signing_key
+from matrix_presence.homeserver.signing_keys import signing_keys
 from matrix_presence.homeserver.sync.token import parse_sync_token
 from matrix_presence.interfaces import IHomeserver, Profile, Requester
 from matrix_presence.service import PresenceService
@@ -37,7 +43,7 @@ from matrix_presence.storage.database import Database
 from matrix_presence.storage.presence_store import SqlPresenceStore
 from matrix_presence.web.capabilities import capabilities, unstable_features
 from matrix_presence.web.routes import Router
-from matrix_presence.web.site import matrix_site
+from matrix_presence.web.site import BODY_LIMIT, matrix_site
 from matrix_presence.wire.room_versions import DEFAULT_ROOM_VERSION, ROOM_VERSIONS
 
 #: Rooms handed to presence in one turn of the reactor.
@@ -50,7 +56,7 @@ async def make_service(reactor: Any, config: ServeConfig) -> EmbeddedHomeserver:
     Raises:
         ValueError: the database or the signing key cannot be used; with one sentence.
     """
-    key = signing_key(config.data / "signing.key")
+    keys = signing_keys(config.data / "signing.key")
     database = Database.from_url(config.database, reactor)
     try:
         await database.migrate("homeserver", "matrix_presence.homeserver")
@@ -59,11 +65,12 @@ async def make_service(reactor: Any, config: ServeConfig) -> EmbeddedHomeserver:
         accounts = await Accounts.load(
             database, config.server_name, reactor, Passwords(run)
         )
-        rooms = await RoomSide.load(database, accounts, key, reactor)
+        rooms = await RoomSide.load(database, accounts, keys[0], reactor)
+        federation = federation_side(reactor, config, keys, StoredKeys(database))
     except Exception:
         await database.close()
         raise
-    return EmbeddedHomeserver(reactor, config, database, accounts, rooms)
+    return EmbeddedHomeserver(reactor, config, database, accounts, rooms, federation)
 
 
 @implementer(IHomeserver)
@@ -105,6 +112,7 @@ class EmbeddedHomeserver(MultiService):
         database: Database,
         accounts: Accounts,
         rooms: RoomSide,
+        federation: FederationSide | None = None,
     ) -> None:
         super().__init__()
         self._reactor = reactor
@@ -112,6 +120,7 @@ class EmbeddedHomeserver(MultiService):
         self._database = database
         self._accounts = accounts
         self._rooms = rooms
+        self._federation = federation
         self._authentication = Authentication(
             accounts,
             config.app_services,
@@ -122,6 +131,7 @@ class EmbeddedHomeserver(MultiService):
             PresenceHost(accounts, self._authentication),
             SqlPresenceStore(database),
             _limited(config),
+            federation=federation.link if federation is not None else None,
         )
         self.presence.setServiceParent(self)
 
@@ -134,7 +144,9 @@ class EmbeddedHomeserver(MultiService):
         await self.presence.when_ready()
         await self._introduce()
         await self._authentication.create_senders()
-        site = matrix_site(Root(self._router(), self.presence), self._reactor)
+        root = Root(self._router(), self.presence)
+        limit = BODY_LIMIT if self._federation is None else TRANSACTION_LIMIT
+        site = matrix_site(root, self._reactor, body_limit=limit)
         for endpoint in self._config.listen:
             listener(endpoint, site, reactor=self._reactor).setServiceParent(self)
 
@@ -183,6 +195,9 @@ class EmbeddedHomeserver(MultiService):
         )
         self._rooms.add_old_streams(router, self._authentication, presence.streams)
         presence.status.add_to(router)
+        presence.lists.add_to(router)
+        if self._federation is not None:
+            self._federation.add_routes(router, presence)
         return router
 
     def _active(self, requester: Requester) -> None:
@@ -199,6 +214,8 @@ class EmbeddedHomeserver(MultiService):
     async def _stop(self) -> None:
         await maybeDeferred(super().stopService)
         self._rooms.stop()
+        if self._federation is not None:
+            await self._federation.stop()
         await self._database.close()
 
 

@@ -21,12 +21,16 @@ from matrix_presence.homeserver.authentication import Authentication
 from matrix_presence.homeserver.drafts import Signer
 from matrix_presence.homeserver.journal import Journal
 from matrix_presence.homeserver.memberships import Memberships
+from matrix_presence.homeserver.old_streams.endpoints import OldStreamEndpoints
+from matrix_presence.homeserver.old_streams.listener import PresenceStream
+from matrix_presence.homeserver.old_streams.news import StreamNews
+from matrix_presence.homeserver.old_streams.snapshots import Snapshots
 from matrix_presence.homeserver.positions import Positions
 from matrix_presence.homeserver.receipts import Receipts
 from matrix_presence.homeserver.room_directory import RoomDirectory
 from matrix_presence.homeserver.rooms import Rooms
-from matrix_presence.homeserver.sync import endpoint as sync
 from matrix_presence.homeserver.sync.answer import Answers, PresenceSide
+from matrix_presence.homeserver.sync.endpoint import SyncEndpoint
 from matrix_presence.homeserver.sync.rooms import SyncRooms
 from matrix_presence.homeserver.typing_notices import TypingNotices
 from matrix_presence.homeserver.waiting import Waiting
@@ -99,7 +103,7 @@ class RoomSide:
         )
         public_rooms.add_routes(router, access, self.directory)
         sync_rooms = SyncRooms(self.rooms, self.receipts, self.typing)
-        endpoint = sync.SyncEndpoint(
+        endpoint = SyncEndpoint(
             authentication.requester,
             Answers(self.rooms, sync_rooms, self.accounts, presence),
             self.accounts,
@@ -107,7 +111,25 @@ class RoomSide:
             self.rooms.waiting,
             self.clock,
         )
-        sync.add_routes(router, endpoint)
+        endpoint.add_to(router)
+
+    def add_old_streams(
+        self,
+        router: Router,
+        authentication: Authentication,
+        presence: PresenceStream,
+    ) -> None:
+        """Serve what clients used before there was /sync."""
+        rooms, receipts, accounts = self.rooms, self.receipts, self.accounts
+        OldStreamEndpoints(
+            authentication,
+            rooms,
+            accounts,
+            presence,
+            StreamNews(rooms, receipts, self.typing, accounts, presence),
+            Snapshots(rooms, receipts, self.directory, accounts, presence),
+            self.clock,
+        ).add_to(router)
 
     def stop(self) -> None:
         """Leave nothing in the reactor."""

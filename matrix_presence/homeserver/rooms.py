@@ -158,8 +158,9 @@ class Rooms:
         return room.changed
 
     def wake(self, room: Room) -> None:
-        """Let the members see what is new, at once if they wait."""
+        """Let the members see what is new, at once if they wait, and who looks in."""
         self.waiting.wake_all(room.joined)
+        self.waiting.wake(room.room_id)
 
     async def load(self) -> None:
         """Read every room from the database, in slices."""

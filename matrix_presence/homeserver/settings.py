@@ -48,6 +48,7 @@ _DIRECTORY = Kind(
     lambda path: _PATH.show(str(path)),
     "path",
 )
+_FILE = Kind("the path of a file", _DIRECTORY.read, _DIRECTORY.show, "path")
 _DATABASE = text("a URL such as 'sqlite:///var/lib/presence.db'", "URL", bool)
 _LISTEN = several(
     text("", "endpoint", bool),
@@ -94,9 +95,51 @@ class ServeOptions:
     app_services: tuple[str | Registration, ...] = option(
         _REGISTRATIONS, (), "Application services that may act on this server."
     )
+    federation: bool | None = option(
+        optional(SWITCH),
+        None,
+        "Whether other servers are talked to. Unless it is said, they are if "
+        "federation_ca or federation_insecure is.",
+    )
+    federation_ca: Path | None = option(
+        optional(_FILE),
+        None,
+        "A file of certificates (PEM) that other servers are trusted by, instead of "
+        "those of the system.",
+    )
+    federation_insecure: bool = option(
+        SWITCH,
+        False,
+        "Whether other servers are taken for whom they say they are, for laboratories: "
+        "all listeners have to be on loopback.",
+    )
+    federation_private_addresses: bool | None = option(
+        optional(SWITCH),
+        None,
+        "Whether servers at addresses that are not public are connected to. Unless it "
+        "is said, they are if all listeners are on loopback.",
+    )
+    key_servers: tuple[str, ...] = option(
+        several(_SERVER, "a list of servers such as ['matrix.org']"),
+        (),
+        "Servers that are asked for the keys of others who do not answer.",
+    )
     presence: PresenceConfig = section(
         PresenceConfig, "Everything about presence itself."
     )
+
+
+@attrs.frozen
+class FederationConfig:
+    """How other servers are talked to."""
+
+    #: None for the certificates of the system.
+    ca: Path | None = None
+    #: Whether certificates are not looked at.
+    insecure: bool = False
+    #: Whether addresses that are not public are connected to.
+    private_addresses: bool = False
+    key_servers: tuple[str, ...] = ()
 
 
 @attrs.frozen
@@ -112,6 +155,8 @@ class ServeConfig:
     rate_limit: bool
     app_services: tuple[AppService, ...]
     presence: PresenceConfig
+    #: None for a server on its own.
+    federation: FederationConfig | None = None
 
 
 def read_yaml(path: Path) -> object:
@@ -162,9 +207,10 @@ def settle(options: ServeOptions) -> ServeConfig:
     if database is None:
         file = options.data.absolute() / "homeserver.db"
         database = "sqlite" + file.as_uri().removeprefix("file")
+    is_local = all(address.is_loopback for address in addresses)
     open_registration = options.open_registration
     if open_registration is None:
-        open_registration = all(address.is_loopback for address in addresses)
+        open_registration = is_local
     return ServeConfig(
         server_name=server_name,
         data=options.data,
@@ -174,7 +220,28 @@ def settle(options: ServeOptions) -> ServeConfig:
         rate_limit=options.rate_limit,
         app_services=tuple(map(_app_service, options.app_services)),
         presence=options.presence,
+        federation=_federation(options, is_local),
     )
+
+
+def _federation(options: ServeOptions, is_local: bool) -> FederationConfig | None:
+    """How other servers are talked to; None if they are not.
+
+    Raises:
+        ConfigError: everybody could be anybody, and the network is in reach.
+    """
+    insecure, ca = options.federation_insecure, options.federation_ca
+    if insecure and not is_local:
+        raise ConfigError("federation_insecure needs all listeners on loopback")
+    wanted = options.federation
+    if wanted is None:
+        wanted = insecure or ca is not None
+    if not wanted:
+        return None
+    private_addresses = options.federation_private_addresses
+    if private_addresses is None:
+        private_addresses = is_local
+    return FederationConfig(ca, insecure, private_addresses, options.key_servers)
 
 
 def describe() -> str:

@@ -12,25 +12,28 @@ Wake = Callable[[], None]
 
 
 class Waiting:
-    """The long polls of each user."""
+    """The long polls of each user, and those that watch one room only.
+
+    The key of a poll is the id of either: no user id is a room id.
+    """
 
     def __init__(self) -> None:
         self._polls: dict[str, list[Wake]] = {}
 
-    def add(self, user_id: str, wake: Wake) -> None:
-        """Call `wake` whenever there is news for this user, until removed."""
-        self._polls.setdefault(user_id, []).append(wake)
+    def add(self, key: str, wake: Wake) -> None:
+        """Call `wake` whenever there is news for this user or room, until removed."""
+        self._polls.setdefault(key, []).append(wake)
 
-    def remove(self, user_id: str, wake: Wake) -> None:
+    def remove(self, key: str, wake: Wake) -> None:
         """Call it no more."""
-        polls = self._polls[user_id]
+        polls = self._polls[key]
         polls.remove(wake)
         if not polls:
-            del self._polls[user_id]
+            del self._polls[key]
 
-    def wake(self, user_id: str) -> None:
-        """There is news for this user."""
-        for wake in tuple(self._polls.get(user_id, ())):
+    def wake(self, key: str) -> None:
+        """There is news for this user, or in this room."""
+        for wake in tuple(self._polls.get(key, ())):
             wake()
 
     def wake_all(self, user_ids: Set[str]) -> None:
@@ -40,5 +43,5 @@ class Waiting:
             self.wake(user_id)
 
     def __len__(self) -> int:
-        """How many users wait."""
+        """For how many users and rooms there are polls that wait."""
         return len(self._polls)

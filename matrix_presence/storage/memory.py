@@ -13,7 +13,13 @@ from typing import Any, TypeVar
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from matrix_presence.interfaces import Batch, IPresenceStore, StoreHead, UserRow
+from matrix_presence.interfaces import (
+    Batch,
+    IPresenceStore,
+    ListRow,
+    StoreHead,
+    UserRow,
+)
 
 T = TypeVar("T")
 
@@ -25,6 +31,8 @@ class MemoryPresenceStore:
     def __init__(self, users: Iterable[UserRow] = ()) -> None:
         #: What would be on disk, by user id.
         self.users = {user.user_id: user for user in users}
+        #: The entries of presence lists, by observer and observed.
+        self.lists: dict[tuple[str, str], ListRow] = {}
         #: The highest position that a committed batch has reserved.
         self.reserved = 0
         #: Whether the last life ended in order; a life under way has not.
@@ -89,6 +97,17 @@ class MemoryPresenceStore:
 
         return self._do(loaded)
 
+    def load_lists(
+        self, after: tuple[str, str], limit: int
+    ) -> Deferred[Sequence[ListRow]]:
+        """At most `limit` entries in the order of their keys, those after `after`."""
+
+        def loaded() -> Sequence[ListRow]:
+            keys = sorted(key for key in self.lists if key > after)
+            return [self.lists[key] for key in keys[:limit]]
+
+        return self._do(loaded)
+
     def write(self, batch: Batch) -> Deferred[Collection[str]]:
         """Commit the batch; the ids of the users left out."""
 
@@ -123,6 +142,11 @@ class MemoryPresenceStore:
                 self.users[user.user_id] = user
         for user_id in batch.forgotten:
             self.users.pop(user_id, None)
+        for row in batch.lists:
+            if row.accepted is None:
+                self.lists.pop((row.observer, row.observed), None)
+            else:
+                self.lists[row.observer, row.observed] = row
         self.reserved = max(self.reserved, batch.reserved)
         self.committed.append(batch)
         return refused

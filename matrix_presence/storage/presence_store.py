@@ -1,4 +1,4 @@
-"""Presence in SQL: two tables, one transaction for each batch."""
+"""Presence in SQL: three tables, one transaction for each batch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from matrix_presence.interfaces import Batch, IPresenceStore, StoreHead, UserRow
+from matrix_presence.interfaces import (
+    Batch,
+    IPresenceStore,
+    ListRow,
+    StoreHead,
+    UserRow,
+)
 from matrix_presence.storage.connection import Cursor
 from matrix_presence.storage.database import Database
 from matrix_presence.storage.rows import COLUMNS, Unreadable, from_columns, to_columns
@@ -32,6 +38,16 @@ ON CONFLICT (user_id) DO UPDATE SET
 
 _SLICE = f"""
 SELECT {COLUMNS} FROM presence_users WHERE user_id > ? ORDER BY user_id LIMIT ?
+"""
+
+_UPSERT_ENTRY = """
+INSERT INTO presence_lists (observer, observed, accepted) VALUES (?, ?, ?)
+ON CONFLICT (observer, observed) DO UPDATE SET accepted = excluded.accepted
+"""
+_SLICE_OF_LISTS = """
+SELECT observer, observed, accepted FROM presence_lists
+WHERE observer > ? OR (observer = ? AND observed > ?)
+ORDER BY observer, observed LIMIT ?
 """
 
 
@@ -62,6 +78,12 @@ class SqlPresenceStore:
     def load(self, after: str, limit: int) -> Deferred[Sequence[UserRow]]:
         """At most `limit` users in the order of their ids, those after `after`."""
         return self._database.run(partial(self._load, after, limit))
+
+    def load_lists(
+        self, after: tuple[str, str], limit: int
+    ) -> Deferred[Sequence[ListRow]]:
+        """At most `limit` entries in the order of their keys, those after `after`."""
+        return self._database.run(partial(_load_lists, after, limit))
 
     def write(self, batch: Batch) -> Deferred[Collection[str]]:
         """Store the batch in one transaction; the ids of the users left out.
@@ -138,9 +160,37 @@ def _write(batch: Batch, raises: bool, cursor: Cursor) -> Collection[str]:
             "DELETE FROM presence_users WHERE user_id = ?",
             [(user_id,) for user_id in batch.forgotten],
         )
+    if batch.lists:
+        refused |= _write_lists(batch.lists, cursor)
     if raises:
         cursor.execute(
             "UPDATE presence_head SET reserved = ? WHERE reserved < ?",
             (batch.reserved, batch.reserved),
         )
     return refused
+
+
+def _write_lists(rows: Sequence[ListRow], cursor: Cursor) -> set[str]:
+    """Who has an entry that the database does not take."""
+    kept = [row for row in rows if row.accepted is not None]
+    left_out = cursor.execute_each(
+        _UPSERT_ENTRY,
+        [(row.observer, row.observed, int(bool(row.accepted))) for row in kept],
+    )
+    cursor.execute_each(
+        "DELETE FROM presence_lists WHERE observer = ? AND observed = ?",
+        [(row.observer, row.observed) for row in rows if row.accepted is None],
+    )
+    refused = [kept[index] for index in left_out]
+    return {user for row in refused for user in (row.observer, row.observed)}
+
+
+def _load_lists(
+    after: tuple[str, str], limit: int, cursor: Cursor
+) -> Sequence[ListRow]:
+    observer, observed = after
+    cursor.execute(_SLICE_OF_LISTS, (observer, observer, observed, limit))
+    return [
+        ListRow(observer, observed, accepted == 1)
+        for observer, observed, accepted in cursor.fetchall()
+    ]

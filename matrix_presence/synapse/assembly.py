@@ -20,6 +20,7 @@ from matrix_presence.synapse.activity import watch
 from matrix_presence.synapse.handler import SynapsePresence
 from matrix_presence.synapse.options import ModuleConfig, with_synapses
 from matrix_presence.synapse.parts import Parts
+from matrix_presence.synapse.sliding import keep_connected
 from matrix_presence.synapse.source import PresenceSource
 
 logger = logging.getLogger(__name__)
@@ -99,6 +100,9 @@ def _taken_over(homeserver: HomeServer, config: ModuleConfig) -> SynapsePresence
         homeserver_instance_id=homeserver.get_instance_id(),
         hook=lambda: {(homeserver.hostname,): len(parts.cache.users)},
     )
+    if hasattr(homeserver, "get_sliding_sync_handler"):
+        # Later, because that one may ask for a presence handler itself.
+        parts.readiness.then(lambda: keep_connected(homeserver, parts))
     homeserver.get_reactor().callWhenRunning(
         lambda: Deferred.fromCoroutine(parts.start())
     )

@@ -11,16 +11,20 @@ import attrs
 from pyroaring import BitMap
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.task import deferLater
 from zope.interface import implementer
 
 from matrix_presence.cache.presence_cache import PresenceCache
 from matrix_presence.errors import NotStored
-from matrix_presence.interfaces import IPositions
+from matrix_presence.interfaces import IPositions, UserRow
 from matrix_presence.persistence import Persistence
 from matrix_presence.rows import row_of
 from matrix_presence.synapse.store import SynapseStore
 from matrix_presence.ticks import Tick, Ticks
 from matrix_presence.waiting import Waiting
+
+#: Rows composed in one go: a few milliseconds of the reactor's time.
+_ROWS_AT_ONCE = 500
 
 
 @attrs.define
@@ -35,7 +39,10 @@ class _Entry:
 class Journal:
     """Writes who changed and hands out the position at which they did."""
 
-    def __init__(self, cache: PresenceCache, store: SynapseStore) -> None:
+    def __init__(
+        self, clock: IReactorTime, cache: PresenceCache, store: SynapseStore
+    ) -> None:
+        self._clock = clock
         self._cache = cache
         self._store = store
         #: Users of whom something derived has yet to be written; set by whoever
@@ -79,9 +86,8 @@ class Journal:
         entry = self._current
         self.dirty -= entry.users
         try:
-            position = await self._store.write_tick(
-                [row_of(self._cache, user) for user in entry.users]
-            )
+            rows = await self._composed(entry.users)
+            position = await self._store.write_tick(rows)
         except Exception:
             # The tick is tried again, with the values of then.
             self._next.users |= entry.users
@@ -89,6 +95,16 @@ class Journal:
             raise
         self._answer(entry, stored=True)
         return position
+
+    async def _composed(self, users: BitMap) -> list[UserRow]:
+        rows: list[UserRow] = []
+        for start in range(0, len(users), _ROWS_AT_ONCE):
+            if start:
+                # The reactor gets its turn when very many have changed at once.
+                await deferLater(self._clock, 0)
+            some = users[start : start + _ROWS_AT_ONCE]
+            rows += [row_of(self._cache, user) for user in some]
+        return rows
 
     async def finish(self) -> None:
         """Write who is left, after the last tick."""

@@ -133,5 +133,5 @@ class Listeners(Waiting):
             self._timer.cancel()
             self._timer = None
         self._turn.clear()
-        self._polls.clear()
+        # The polls still end one by one.
         self.users.clear()

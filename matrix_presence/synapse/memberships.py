@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from synapse.api.constants import EventTypes, Membership
@@ -16,6 +18,7 @@ from synapse.server import HomeServer
 from synapse.storage.databases.main.state_deltas import StateDelta
 from twisted.python.failure import Failure
 
+from matrix_presence.cache.indexset import size
 from matrix_presence.handler import PresenceHandler
 from matrix_presence.synapse import tables
 from matrix_presence.synapse.background import in_background
@@ -24,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 #: Memberships read in one go: some milliseconds to put into the cache.
 _AT_ONCE = 1000
+#: Members of a room that are restored one by one from here on.
+_LARGE = 2000
 
 
 class Memberships:
@@ -44,12 +49,22 @@ class Memberships:
         while members := await self._store.db_pool.runInteraction(
             "presence_members", tables.load_members, after, _AT_ONCE
         ):
-            for room_id, user_id in members:
-                self._handler.joined(room_id, user_id)
+            for room_id, pairs in groupby(members, key=itemgetter(0)):
+                self._restore(room_id, [user_id for _, user_id in pairs])
             after = members[-1]
             count += len(members)
         self._position = position
         return count
+
+    def _restore(self, room_id: str, user_ids: Sequence[str]) -> None:
+        rooms = self._handler.cache.rooms
+        room = rooms.index.get(room_id)
+        if room is None or size(rooms.members[room]) < _LARGE:
+            self._handler.restore_room(room_id, user_ids)
+            return
+        # To restore a part of a room costs as much as there is of it already.
+        for user_id in user_ids:
+            self._handler.joined(room_id, user_id)
 
     def poke(self) -> None:
         """Something has happened on the server, perhaps to a membership.

@@ -37,7 +37,11 @@ _SYNAPSES = {
 _NOT_HERE = frozenset({"disabled_put", "hidden_status", "refuse_query_tokens_on_v3"})
 #: Defaults that differ here: a client that is woken costs Synapse a whole sync, some
 #: milliseconds, so that presence stays below a fifth of a core however many wait.
-_DEFAULTS = {"client_wakeups_per_second": 50, "persist_interval": "60s"}
+_DEFAULTS = {
+    "client_window": "2s",
+    "client_wakeups_per_second": 50,
+    "persist_interval": "60s",
+}
 
 
 @attrs.frozen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from heapq import merge
 
 from pyroaring import BitMap
 from synapse.handlers.presence import PresenceFederationQueue
@@ -62,7 +63,7 @@ class Parts:
         self.readiness = Readiness(clock)
         self.states = States(cache, config.last_active_granularity)
         self._store = SynapseStore(homeserver)
-        self._journal = Journal(cache, self._store)
+        self._journal = Journal(clock, cache, self._store)
         self.listeners = Listeners(
             clock,
             Attention(config.client_window, config.client_wakeups_per_second),
@@ -138,21 +139,24 @@ class Parts:
     async def _restore(self) -> int:
         """Load all users in slices; those who are present time out in their time."""
         cache, after, count = self.cache, "", 0
-        changed: list[tuple[int, int]] = []
+        changed: list[list[tuple[int, int]]] = []
         while rows := await self._store.load(after, _ROWS_AT_ONCE):
             now = self.readiness.now()
+            some: list[tuple[int, int]] = []
             for row in rows:
                 user = restore_row(cache, row, now)
-                changed.append((row.position, user))
+                some.append((row.position, user))
                 if user in cache.present:
                     cache.wheel.put(user, now)
                     self._restored.add(user)
+            some.sort()
+            changed.append(some)
             after = rows[-1].user_id
             count += len(rows)
         for row in self._store.only_held(cache.users.index):
             restore_row(cache, row, self.readiness.now())
-        changed.sort()
-        await self._restore_changes(changed)
+        # Sorted as a whole they would hold the reactor for a while.
+        await self._restore_changes(merge(*changed))
         return count
 
     async def _restore_changes(self, changed: Iterable[tuple[int, int]]) -> None:

@@ -52,6 +52,8 @@ def _missing(homeserver: Any) -> Iterator[str]:
         ("notify_interested_services_ephemeral",),
     )
     yield from _lacks(homeserver.config.ratelimiting, ("rc_presence_per_user",))
+    generator = homeserver.get_datastores().main.get_presence_stream_id_gen()
+    yield from _lacks(generator, ("get_current_token", "get_next_txn"))
     yield from _unlike(_NotifierUserStream.update_and_fetch_deferreds, 3)
     yield from _unlike(PresenceFederationQueue.__init__, 3)
 

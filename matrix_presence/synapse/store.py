@@ -11,10 +11,12 @@ from synapse.storage.engines._base import IsolationLevel
 from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
+from matrix_presence.errors import NotStored
 from matrix_presence.interfaces import (
     Batch,
     DeviceRow,
     IPresenceStore,
+    ListRow,
     StoreHead,
     UserRow,
 )
@@ -30,9 +32,6 @@ T = TypeVar("T")
 #: The device of somebody who was present when the life before this one ended. It holds
 #: until their clients come back, or ends when they do not. No client calls itself so.
 RESTORED = "\0"
-
-#: Rows in one transaction, some milliseconds' work for the database.
-_ROWS_AT_ONCE = 500
 
 
 @implementer(IPresenceStore)
@@ -98,40 +97,46 @@ class SynapseStore:
         """Give these users a new stream id, at which they changed; fires with it."""
 
         async def write() -> int:
-            async with self._ids.get_next() as position:
-                for start in range(0, len(rows), _ROWS_AT_ONCE):
-                    some = rows[start : start + _ROWS_AT_ONCE]
-                    await self._write_changes(position, some)
-            return position
+            try:
+                return await self._tick(rows)
+            except Exception:
+                if len(rows) == 1:
+                    raise
+                logger.exception("Presence is stored row by row")
+            return await self._tick_by_rows(rows)
 
         return in_background(self._homeserver, "presence_tick", write)
 
-    async def _write_changes(self, position: int, rows: Sequence[UserRow]) -> None:
-        try:
-            await self._run(
-                "presence_tick",
-                self._changes_txn,
-                position,
-                rows,
-            )
-        except Exception:
-            if len(rows) == 1:
-                raise
-            # One row that the database refuses is not to harm the others.
-            refused = 0
-            for row in rows:
-                try:
-                    await self._run("presence_tick", self._changes_txn, position, [row])
-                except Exception:
-                    refused += 1
-            if refused == len(rows):
-                raise
-            logger.exception("The presence of %d users could not be stored", refused)
-        self._wrote(rows)
+    async def _tick_by_rows(self, rows: Sequence[UserRow]) -> int:
+        """The highest of their stream ids. A row that is refused harms no other."""
+        position, refused = 0, 0
+        for row in rows:
+            try:
+                position = await self._tick([row])
+            except Exception:
+                refused += 1
+        if not position:
+            raise NotStored("Nothing could be stored")
+        logger.warning("The presence of %d users could not be stored", refused)
+        return position
 
-    def _changes_txn(self, txn: Any, position: int, rows: Sequence[UserRow]) -> None:
+    async def _tick(self, rows: Sequence[UserRow]) -> int:
+        position = await self._run("presence_tick", self._tick_txn, rows)
+        self._wrote(rows)
+        return position
+
+    def _tick_txn(self, txn: Any, rows: Sequence[UserRow]) -> int:
+        # It counts, and other processes are told, when this is committed.
+        position: int = self._ids.get_next_txn(txn)
         tables.write_changes(txn, position, self._instance, self._now(), rows)
         tables.write_held(txn, self._newly_held(rows))
+        return position
+
+    def load_lists(
+        self, after: tuple[str, str], limit: int
+    ) -> Deferred[Sequence[ListRow]]:
+        """None: under Synapse there are no presence lists."""
+        return succeed(())
 
     def write(self, batch: Batch) -> Deferred[Collection[str]]:
         """When users were last active, in place; and devices that are held."""

@@ -67,8 +67,10 @@ def load_members(
     """At most `limit` pairs of a room and a user joined to it, in order."""
     txn.execute(
         "SELECT room_id, state_key FROM current_state_events"
+        # Only members have a membership, and with a condition on the type SQLite would
+        # sort what the index has in order.
         " WHERE (room_id, type, state_key) > (?, 'm.room.member', ?)"
-        " AND type = 'm.room.member' AND membership = 'join'"
+        " AND membership = 'join'"
         " ORDER BY room_id, type, state_key LIMIT ?",
         (*after, limit),
     )

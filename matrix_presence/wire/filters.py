@@ -14,6 +14,7 @@ from typing import Any
 import attrs
 
 from matrix_presence.errors import InvalidParam
+from matrix_presence.wire.lists import INVITE
 
 EVENT_TYPE = "m.presence"
 
@@ -24,6 +25,9 @@ class PresenceFilter:
 
     #: False: none at all, whoever changes.
     wanted: bool = True
+    #: Whether invites to presence lists are wanted; they come with the presence and do
+    #: not wake a client that wants none of it.
+    invites: bool = True
     #: None for anybody.
     senders: frozenset[str] | None = None
     not_senders: frozenset[str] = frozenset()
@@ -34,7 +38,14 @@ class PresenceFilter:
 
     def allows(self, sender: str) -> bool:
         """Whether events of this sender are wanted."""
-        if not self.wanted or sender in self.not_senders:
+        return self.wanted and self._is_of(sender)
+
+    def allows_invite(self, sender: str) -> bool:
+        """Whether an invite by this sender is wanted (A-69)."""
+        return self.invites and self._is_of(sender)
+
+    def _is_of(self, sender: str) -> bool:
+        if sender in self.not_senders:
             return False
         return self.senders is None or sender in self.senders
 
@@ -61,10 +72,10 @@ def parse_presence_filter(filter_json: Mapping[str, Any]) -> PresenceFilter:
         raise InvalidParam("The filter's 'presence' must be an object")
     types = _texts(part, "types")
     not_types = _texts(part, "not_types") or ()
-    wanted = types is None or _matches(types)
     senders = _texts(part, "senders")
     return PresenceFilter(
-        wanted=wanted and not _matches(not_types),
+        wanted=_is_wanted(EVENT_TYPE, types, not_types),
+        invites=_is_wanted(INVITE, types, not_types),
         senders=None if senders is None else frozenset(senders),
         not_senders=frozenset(_texts(part, "not_senders") or ()),
         limit=_limit(part),
@@ -91,18 +102,26 @@ def _limit(part: Mapping[str, Any]) -> int | None:
     return limit
 
 
-def _matches(types: Iterable[str]) -> bool:
-    """Whether any of these, in which `*` stands for anything, is ours (A-91)."""
+def _is_wanted(
+    event_type: str, types: Iterable[str] | None, not_types: Iterable[str]
+) -> bool:
+    if types is not None and not _matches(event_type, types):
+        return False
+    return not _matches(event_type, not_types)
+
+
+def _matches(event_type: str, types: Iterable[str]) -> bool:
+    """Whether any of these, in which `*` stands for anything, is this type (A-91)."""
     return any(
-        pattern == EVENT_TYPE or ("*" in pattern and _globs(pattern))
+        pattern == event_type or ("*" in pattern and _globs(pattern, event_type))
         for pattern in types
     )
 
 
-def _globs(pattern: str) -> bool:
+def _globs(pattern: str, event_type: str) -> bool:
     # Only `*` is special in a filter; fnmatch would read `?` and `[` as well.
     plain = pattern.replace("[", "[[]").replace("?", "[?]")
-    return compiled(translate(plain)).match(EVENT_TYPE) is not None
+    return compiled(translate(plain)).match(event_type) is not None
 
 
 def _path(field: str) -> tuple[str, ...]:

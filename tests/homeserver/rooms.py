@@ -20,6 +20,7 @@ from matrix_presence.homeserver.rooms import Rooms
 from matrix_presence.interfaces import Profile, Requester
 from matrix_presence.storage.database import Database
 from matrix_presence.web.routes import Router
+from matrix_presence.wire.content import MODERN, Era, era_of
 from matrix_presence.wire.filters import EVERYTHING, PresenceFilter
 from tests.base import TestCase
 from tests.homeserver.accounts import CHEAP, at_once
@@ -48,9 +49,13 @@ class FakePresence:
             if not deferred.called:
                 deferred.callback(None)
 
+    def era(self, version: str) -> Era:
+        """That of any server."""
+        return era_of(version)
+
     @contextmanager
     def connected(
-        self, requester: Requester, set_presence: str | None
+        self, requester: Requester, set_presence: str | None, era: Era = MODERN
     ) -> Iterator[None]:
         """Note the connection while it lasts."""
         if set_presence == "bad":
@@ -69,6 +74,7 @@ class FakePresence:
         *,
         full_state: bool = False,
         only: PresenceFilter = EVERYTHING,
+        era: Era = MODERN,
     ) -> tuple[list[dict[str, Any]], int]:
         """One event for each change there was."""
         if since is not None and since >= self.position and not full_state:

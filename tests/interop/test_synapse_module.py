@@ -341,6 +341,16 @@ def test_newcomer_sees_those_who_are_there(server: Server) -> None:
     assert bob.ask("GET", path)[0] == 403
 
 
+def test_sliding_sync_keeps_its_user_online(server: Server) -> None:
+    """A client that has no other kind of sync is there all the same."""
+    alice, bob = people(server)
+    path = "unstable/org.matrix.simplified_msc3575/sync?timeout=0"
+    status, answer = alice.ask("POST", path, {"conn_id": "one", "lists": {}})
+    assert status == 200, answer
+    bob.sees(alice, presence_is("online"))
+    bob.sees(alice, presence_is("offline"))
+
+
 def test_old_endpoints_show_presence_too(server: Server) -> None:
     """`/events` delivers a status, with the id of the user in its content."""
     alice, bob = people(server)

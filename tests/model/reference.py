@@ -180,6 +180,8 @@ class User:
             content["status_msg"] = self.status_msg
         if presence in (ONLINE, CHAT):
             content["currently_active"] = then - active < GRANULARITY
+        if presence == CHAT:
+            content["org.matrix_presence.state"] = CHAT
         return content
 
     def log_out(self, device_id: str, now: int) -> None:

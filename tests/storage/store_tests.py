@@ -15,6 +15,7 @@ from matrix_presence.interfaces import (
     Batch,
     DeviceRow,
     IPresenceStore,
+    ListRow,
     StoreHead,
     UserRow,
 )
@@ -109,11 +110,48 @@ class PresenceStoreTests(Mixin):
         for done in (
             self.store.open(),
             self.store.load("", 1),
+            self.store.load_lists(("", ""), 1),
             self.store.write(Batch()),
             self.store.close(0),
         ):
             self.assertIsInstance(done, Deferred)
             await done
+
+    async def lists(self, limit: int = 2) -> list[ListRow]:
+        """Every entry of a presence list, read in slices of `limit`."""
+        rows: list[ListRow] = []
+        after = ("", "")
+        while found := await self.store.load_lists(after, limit):
+            self.assertLessEqual(len(found), limit)
+            rows += found
+            after = found[-1].observer, found[-1].observed
+        return rows
+
+    async def test_entries_of_lists_are_kept_in_order(self) -> None:
+        """They come back by observer and observed, the last word on each (A-72)."""
+        await self.store.open()
+        names = [(a, b) for a in "abc" for b in "abc"]
+        rows = [ListRow(f"@{a}:hs", f"@{b}:hs", a < b) for a, b in names]
+        await self.store.write(Batch(lists=rows[::-1]))
+        self.assertEqual(await self.lists(), rows)
+        changed = [
+            attrs.evolve(rows[0], accepted=True),
+            attrs.evolve(rows[4], accepted=None),
+            ListRow("@no:hs", "@no:hs", None),
+        ]
+        await self.store.write(Batch(lists=changed))
+        self.assertEqual(await self.lists(), [changed[0], *rows[1:4], *rows[5:]])
+
+    async def test_entries_of_lists_outlive_the_store(self) -> None:
+        """The next life finds them, beside the users (A-72)."""
+        await self.store.open()
+        row = ListRow(ALICE.user_id, BOB.user_id, False)
+        await self.store.write(Batch([ALICE], lists=[row]))
+        await self.store.close(1)
+        self.store = self.start()
+        await self.store.open()
+        self.assertEqual(await self.lists(), [row])
+        self.assertEqual(await self.stored(), [ALICE])
 
     async def test_a_new_store_is_empty_and_clean(self) -> None:
         """The first start ever finds nothing, and nothing to put in order."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
@@ -55,6 +55,8 @@ class Transaction:
 
     def __init__(self, cursor: sqlite3.Cursor) -> None:
         self._cursor = cursor
+        #: To be called when it is committed.
+        self.after: list[Callable[[], object]] = []
         self.execute = cursor.execute
         self.fetchall = cursor.fetchall
 
@@ -88,7 +90,8 @@ class Pool:
         cursor = self.connection.cursor()
         cursor.execute("BEGIN")
         try:
-            outcome = work(Transaction(cursor), *args)
+            txn = Transaction(cursor)
+            outcome = work(txn, *args)
             for text in self.refused:
                 cursor.execute(
                     "SELECT 1 FROM presence_stream WHERE status_msg = ?", (text,)
@@ -99,6 +102,8 @@ class Pool:
             cursor.execute("ROLLBACK")
             raise
         cursor.execute("COMMIT")
+        for call in txn.after:
+            call()
         return outcome
 
     def release(self) -> None:
@@ -126,13 +131,11 @@ class Ids:
         """The last id whose rows are written."""
         return self.current
 
-    @asynccontextmanager
-    async def get_next(self) -> AsyncIterator[int]:
-        """The next id; it counts when the block is left."""
+    def get_next_txn(self, txn: Transaction) -> int:
+        """The next id; it counts when the transaction is committed."""
         self.last += 1
-        position = self.last
-        yield position
-        self.current = position
+        txn.after.append(partial(setattr, self, "current", self.last))
+        return self.last
 
 
 class Store:
@@ -304,6 +307,8 @@ class Synapse:
         self.sources = SimpleNamespace(presence=SimpleNamespace())
         self.notifier = Notifier(self.sources)
         self.registry = SimpleNamespace(edu_handlers={})
+        self.sliding = SimpleNamespace(wait_for_sync_for_user=self.slide)
+        self.sliding_polls: list[Deferred[str]] = []
         self.told_appservices: list[tuple[int, list[str]]] = []
         self.shutdown: list[Callable[[], Deferred[None]]] = []
         limit = attrs.make_class("Limit", ["per_second", "burst_count"])
@@ -365,6 +370,16 @@ class Synapse:
             self.told_appservices.append((position, users))
 
         return SimpleNamespace(notify_interested_services_ephemeral=notify)
+
+    def get_sliding_sync_handler(self) -> Any:
+        """Its polls last until a test ends them."""
+        return self.sliding
+
+    async def slide(self, requester: Any, config: str) -> str:
+        """One poll."""
+        poll: Deferred[str] = Deferred()
+        self.sliding_polls.append(poll)
+        return await poll
 
     def is_mine_id(self, user_id: str) -> bool:
         """Whether the user is ours."""

@@ -84,6 +84,20 @@ class RestartTests(SynapseTestCase):
         self.assertEqual("offline", self.state(CAROL).state)
 
 
+class EndTests(SynapseTestCase):
+    """An end with clients connected."""
+
+    def test_polls_that_are_open_at_the_end_end_after_it(self) -> None:
+        """Synapse cuts them off when we have already stopped."""
+        with self.poll(BOB):
+            waiting = self.notifier.poll(BOB)
+            self.put(ALICE, "online")
+            self.stop()
+            self.pass_time(5)
+            self.assertTrue(waiting.called)
+        self.assertEqual(0, len(self.presence.parts.listeners))
+
+
 class LoadingTests(SynapseTestCase):
     """Before everything is loaded nothing wrong is said."""
 
@@ -209,16 +223,11 @@ class FederationTests(SynapseTestCase):
         self.assertEqual("offline", self.state(REMOTE).state)
 
     def test_they_are_told_of_ours(self) -> None:
-        """Through Synapse's queue, at once, and not again without a reason."""
+        """Through Synapse's queue, with what it needs to compose an EDU."""
         self.put(ALICE, "online", status_msg="hello")
         self.pass_time(10)
-        self.assertEqual(
-            [("far", ["hello"])],
-            [
-                (destination, [state.status_msg for state in states])
-                for destination, states in self.synapse.queue.sent
-            ],
-        )
+        (destination, states), *_ = self.synapse.queue.sent
+        self.assertEqual(("far", "hello"), (destination, states[0].status_msg))
 
     def test_a_storm_is_a_few_messages(self) -> None:
         """One in each window, with the newest state (C-10)."""
@@ -227,7 +236,8 @@ class FederationTests(SynapseTestCase):
                 self.put(ALICE, "online", status_msg=str(number))
                 self.pass_time(0.25)
             self.pass_time(6)
-        self.assertLessEqual(len(self.synapse.queue.sent), 3)
+        # A ping may come on top, by chance.
+        self.assertLessEqual(len(self.synapse.queue.sent), 4)
         self.assertEqual("9", self.synapse.queue.sent[-1][1][0].status_msg)
 
     def test_server_that_comes_in_is_told_who_is_there(self) -> None:
@@ -238,9 +248,9 @@ class FederationTests(SynapseTestCase):
         for callback in self.notifier.callbacks:
             callback()
         self.pass_time(10)
-        destination, states = self.synapse.queue.sent[-1]
-        self.assertEqual("elsewhere", destination)
-        self.assertEqual([ALICE], [state.user_id for state in states])
+        # The other one may be due for a ping by chance.
+        told = dict(self.synapse.queue.sent)["elsewhere"]
+        self.assertEqual([ALICE], [state.user_id for state in told])
 
 
 class WorkerTests(SynapseTestCase):

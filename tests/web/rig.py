@@ -81,6 +81,7 @@ class Rig:
         self.homeserver = self.presence.homeserver
         self.router = Router()
         self.presence.service.status.add_to(self.router)
+        self.presence.service.lists.add_to(self.router)
         for version in VERSIONS:
             era = self.presence.sync.era(version)
             path = f"_matrix/client/{version}/sync"

@@ -6,8 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matrix_presence.rules.profiles import NO_PROFILE, Profile
-from matrix_presence.rules.states import Presence
-from matrix_presence.wire.content import event, status_content, with_profile
+from matrix_presence.rules.states import NAMES, Presence
+from matrix_presence.wire.content import (
+    MODERN,
+    OLD,
+    OLD_WITH_THREE_STATES,
+    STATE_KEY,
+    era_of,
+    event,
+    old_event,
+    status_content,
+    with_profile,
+)
 from tests.base import TestCase
 
 _STATES = st.sampled_from(list(Presence))
@@ -44,6 +54,7 @@ class StatusContentTests(TestCase):
             ("status_msg", str),
             ("last_active_ago", int),
             ("currently_active", bool),
+            (STATE_KEY, str),
         ):
             if key in content:
                 self.assertIs(type(content.pop(key)), kind)
@@ -73,8 +84,47 @@ class StatusContentTests(TestCase):
                     self.assertNotIn("currently_active", content)
 
 
+class EraTests(TestCase):
+    """Modern clients and old ones."""
+
+    def test_each_version_has_its_era(self) -> None:
+        """v3 is modern and the others are old; r0 has a switch (X-1)."""
+        self.assertIs(era_of("v3"), MODERN)
+        for version in ("r0", "api/v1", "unstable"):
+            self.assertIs(era_of(version), OLD)
+        self.assertIs(era_of("r0", raw_on_r0=False), OLD_WITH_THREE_STATES)
+        self.assertIs(era_of("unstable", raw_on_r0=False), OLD)
+
+    def test_old_clients_are_told_every_state_as_it_is(self) -> None:
+        """No state is replaced by another, and no key says it once more (X-1)."""
+        for state in Presence:
+            content = status_content(state, None, None, True, OLD)
+            self.assertEqual(content["presence"], NAMES[state])
+            self.assertNotIn(STATE_KEY, content)
+
+    def test_those_who_know_three_states_lose_nothing(self) -> None:
+        """Free for chat is online to them, and a key of our own says more (X-1)."""
+        for era in (MODERN, OLD_WITH_THREE_STATES):
+            content = status_content(Presence.FREE_FOR_CHAT, None, None, True, era)
+            self.assertEqual(content["presence"], "online")
+            self.assertEqual(content[STATE_KEY], "free_for_chat")
+            content = status_content(Presence.ONLINE, None, None, True, era)
+            self.assertNotIn(STATE_KEY, content)
+
+
 class EventTests(TestCase):
     """The event around the content."""
+
+    def test_old_shape(self) -> None:
+        """The user is in the content too, beside the sender (A-102, A-110)."""
+        self.assertEqual(
+            old_event("@a:hs", {"presence": "online"}),
+            {
+                "type": "m.presence",
+                "sender": "@a:hs",
+                "content": {"presence": "online", "user_id": "@a:hs"},
+            },
+        )
 
     def test_shape(self) -> None:
         """Type, sender and content, no id and no room (A-85)."""

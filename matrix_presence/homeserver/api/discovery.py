@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from matrix_presence.errors import NotFound
-from matrix_presence.homeserver.api.paths import VERSIONS, serve
+from matrix_presence.homeserver.api.paths import VERSIONS, serve, serve_everywhere
 from matrix_presence.homeserver.authentication import Authentication
 from matrix_presence.web.call import Answer, Call
 from matrix_presence.web.encoding import encoded
@@ -92,7 +92,7 @@ def add_routes(router: Router, offer: Offer, authentication: Authentication) -> 
     router.add("GET", ".well-known/matrix/client", endpoints.well_known)
     router.add("GET", "_matrix/client/versions", endpoints.versions)
     serve(router, "GET", "capabilities", endpoints.capabilities)
-    serve(router, "GET", "voip/turnServer", endpoints.turn_server)
+    serve_everywhere(router, "GET", "voip/turnServer", endpoints.turn_server)
     serve(router, "GET", "media/config", endpoints.media_config, ["v1"])
     for version in VERSIONS:
         path = f"_matrix/media/{version}/config"

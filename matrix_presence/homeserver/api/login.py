@@ -11,7 +11,7 @@ from matrix_presence.homeserver.account import Account
 from matrix_presence.homeserver.account_refusals import UserDeactivated
 from matrix_presence.homeserver.accounts import Accounts
 from matrix_presence.homeserver.api.arguments import text
-from matrix_presence.homeserver.api.paths import serve
+from matrix_presence.homeserver.api.paths import serve_everywhere
 from matrix_presence.homeserver.api.session import opened
 from matrix_presence.homeserver.authentication import Authentication
 from matrix_presence.homeserver.usernames import named_user_id
@@ -92,7 +92,7 @@ def add_routes(
 ) -> None:
     """Serve logging in and out."""
     endpoints = LoginEndpoints(accounts, authentication)
-    serve(router, "GET", "login", endpoints.flows)
-    serve(router, "POST", "login", endpoints.log_in)
-    serve(router, "POST", "logout", endpoints.log_out)
-    serve(router, "POST", "logout/all", endpoints.log_out_all)
+    serve_everywhere(router, "GET", "login", endpoints.flows)
+    serve_everywhere(router, "POST", "login", endpoints.log_in)
+    serve_everywhere(router, "POST", "logout", endpoints.log_out)
+    serve_everywhere(router, "POST", "logout/all", endpoints.log_out_all)

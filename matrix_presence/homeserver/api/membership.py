@@ -8,7 +8,7 @@ import attrs
 
 from matrix_presence.errors import NotFound
 from matrix_presence.homeserver.api.arguments import optional_text, text
-from matrix_presence.homeserver.api.paths import serve
+from matrix_presence.homeserver.api.paths import serve_everywhere
 from matrix_presence.homeserver.api.room_access import RoomAccess
 from matrix_presence.homeserver.room import Room
 from matrix_presence.homeserver.room_directory import RoomDirectory
@@ -98,15 +98,17 @@ def add_routes(router: Router, access: RoomAccess, directory: RoomDirectory) -> 
     """Serve memberships."""
     endpoints = MembershipEndpoints(access, directory)
     memberships = access.memberships
-    serve(router, "POST", "join/{room_id}", endpoints.join)
-    serve(router, "POST", "knock/{room_id}", endpoints.knock)
-    serve(router, "POST", "rooms/{room_id}/join", endpoints.join)
-    serve(router, "POST", "rooms/{room_id}/leave", endpoints.leave)
-    serve(router, "POST", "rooms/{room_id}/forget", endpoints.forget)
+    serve_everywhere(router, "POST", "join/{room_id}", endpoints.join)
+    serve_everywhere(router, "POST", "knock/{room_id}", endpoints.knock)
+    serve_everywhere(router, "POST", "rooms/{room_id}/join", endpoints.join)
+    serve_everywhere(router, "POST", "rooms/{room_id}/leave", endpoints.leave)
+    serve_everywhere(router, "POST", "rooms/{room_id}/forget", endpoints.forget)
     for name, change in (
         ("invite", memberships.invite),
         ("kick", memberships.kick),
         ("ban", memberships.ban),
         ("unban", memberships.unban),
     ):
-        serve(router, "POST", f"rooms/{{room_id}}/{name}", endpoints.to_other(change))
+        serve_everywhere(
+            router, "POST", f"rooms/{{room_id}}/{name}", endpoints.to_other(change)
+        )

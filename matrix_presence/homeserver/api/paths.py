@@ -9,6 +9,8 @@ from matrix_presence.web.routes import Router
 
 #: The versions under which endpoints are found that have always been there.
 VERSIONS = ("r0", "v3", "unstable")
+#: Those of endpoints that are older than r0.
+EVERY_VERSION = (*VERSIONS, "api/v1")
 
 
 def client_paths(path: str, versions: Sequence[str] = VERSIONS) -> list[str]:
@@ -26,3 +28,10 @@ def serve(
     """Answer this method of this path under each of these versions."""
     for template in client_paths(path, versions):
         router.add(method, template, endpoint)
+
+
+def serve_everywhere(
+    router: Router, method: str, path: str, endpoint: Endpoint
+) -> None:
+    """The same under every version, for what clients of api/v1 know."""
+    serve(router, method, path, endpoint, EVERY_VERSION)

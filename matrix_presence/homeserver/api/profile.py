@@ -15,7 +15,7 @@ from matrix_presence.errors import (
 )
 from matrix_presence.homeserver.accounts import Accounts
 from matrix_presence.homeserver.api.arguments import optional_name
-from matrix_presence.homeserver.api.paths import serve
+from matrix_presence.homeserver.api.paths import serve_everywhere
 from matrix_presence.homeserver.authentication import Authentication
 from matrix_presence.web.call import Answer, Call, Endpoint
 from matrix_presence.web.routes import Router
@@ -94,9 +94,9 @@ def add_routes(
 ) -> None:
     """Serve profiles."""
     endpoints = ProfileEndpoints(accounts, authentication)
-    serve(router, "GET", "profile/{user_id}", endpoints.whole)
+    serve_everywhere(router, "GET", "profile/{user_id}", endpoints.whole)
     for key in _KEYS:
         path = f"profile/{{user_id}}/{key}"
-        serve(router, "GET", path, endpoints.read(key))
-        serve(router, "PUT", path, endpoints.write(key))
-        serve(router, "DELETE", path, endpoints.erase(key))
+        serve_everywhere(router, "GET", path, endpoints.read(key))
+        serve_everywhere(router, "PUT", path, endpoints.write(key))
+        serve_everywhere(router, "DELETE", path, endpoints.erase(key))

@@ -14,7 +14,7 @@ from matrix_presence.homeserver.api.arguments import (
     text,
     whole_number,
 )
-from matrix_presence.homeserver.api.paths import serve
+from matrix_presence.homeserver.api.paths import serve_everywhere
 from matrix_presence.homeserver.api.room_access import RoomAccess
 from matrix_presence.homeserver.room import Room
 from matrix_presence.homeserver.room_directory import RoomDirectory
@@ -132,10 +132,12 @@ def _number(value: str, name: str) -> int:
 def add_routes(router: Router, access: RoomAccess, directory: RoomDirectory) -> None:
     """Serve the room directory."""
     endpoints = PublicRoomsEndpoints(access, directory)
-    serve(router, "GET", "directory/room/{alias}", endpoints.resolve)
-    serve(router, "PUT", "directory/room/{alias}", endpoints.add_alias)
-    serve(router, "DELETE", "directory/room/{alias}", endpoints.remove_alias)
-    serve(router, "GET", "directory/list/room/{room_id}", endpoints.listed)
-    serve(router, "PUT", "directory/list/room/{room_id}", endpoints.list_room)
-    serve(router, "GET", "publicRooms", endpoints.public_rooms)
-    serve(router, "POST", "publicRooms", endpoints.search)
+    serve_everywhere(router, "GET", "directory/room/{alias}", endpoints.resolve)
+    serve_everywhere(router, "PUT", "directory/room/{alias}", endpoints.add_alias)
+    serve_everywhere(router, "DELETE", "directory/room/{alias}", endpoints.remove_alias)
+    serve_everywhere(router, "GET", "directory/list/room/{room_id}", endpoints.listed)
+    serve_everywhere(
+        router, "PUT", "directory/list/room/{room_id}", endpoints.list_room
+    )
+    serve_everywhere(router, "GET", "publicRooms", endpoints.public_rooms)
+    serve_everywhere(router, "POST", "publicRooms", endpoints.search)

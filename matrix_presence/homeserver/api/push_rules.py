@@ -15,7 +15,7 @@ from matrix_presence.homeserver.api.arguments import (
     optional_text,
     text,
 )
-from matrix_presence.homeserver.api.paths import serve
+from matrix_presence.homeserver.api.paths import serve_everywhere
 from matrix_presence.homeserver.authentication import Authentication
 from matrix_presence.homeserver.push_rules import (
     KINDS,
@@ -165,14 +165,18 @@ def add_routes(
     one = "pushrules/global/{kind}/{rule_id}"
     # js-sdk asks with the slash, the specification has it with and without.
     for slash in ("", "/"):
-        serve(router, "GET", f"pushrules{slash}", endpoints.all)
-        serve(router, "GET", f"pushrules/global{slash}", endpoints.all_global)
-        serve(router, "GET", f"pushrules/global/{{kind}}{slash}", endpoints.of_kind)
-    serve(router, "GET", one, endpoints.one)
-    serve(router, "PUT", one, endpoints.put)
-    serve(router, "DELETE", one, endpoints.delete)
-    serve(router, "GET", f"{one}/enabled", endpoints.get_enabled)
-    serve(router, "PUT", f"{one}/enabled", endpoints.put_enabled)
-    serve(router, "GET", f"{one}/actions", endpoints.get_actions)
-    serve(router, "PUT", f"{one}/actions", endpoints.put_actions)
-    serve(router, "GET", "pushers", endpoints.pushers)
+        serve_everywhere(router, "GET", f"pushrules{slash}", endpoints.all)
+        serve_everywhere(
+            router, "GET", f"pushrules/global{slash}", endpoints.all_global
+        )
+        serve_everywhere(
+            router, "GET", f"pushrules/global/{{kind}}{slash}", endpoints.of_kind
+        )
+    serve_everywhere(router, "GET", one, endpoints.one)
+    serve_everywhere(router, "PUT", one, endpoints.put)
+    serve_everywhere(router, "DELETE", one, endpoints.delete)
+    serve_everywhere(router, "GET", f"{one}/enabled", endpoints.get_enabled)
+    serve_everywhere(router, "PUT", f"{one}/enabled", endpoints.put_enabled)
+    serve_everywhere(router, "GET", f"{one}/actions", endpoints.get_actions)
+    serve_everywhere(router, "PUT", f"{one}/actions", endpoints.put_actions)
+    serve_everywhere(router, "GET", "pushers", endpoints.pushers)

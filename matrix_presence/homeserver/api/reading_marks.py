@@ -12,7 +12,7 @@ from matrix_presence.homeserver.api.arguments import (
     optional_id,
     whole_number,
 )
-from matrix_presence.homeserver.api.paths import serve
+from matrix_presence.homeserver.api.paths import serve, serve_everywhere
 from matrix_presence.homeserver.api.room_access import RoomAccess
 from matrix_presence.homeserver.receipts import PRIVATE, PUBLIC, Receipts
 from matrix_presence.homeserver.room import Room
@@ -98,6 +98,8 @@ def add_routes(
     """Serve typing notices, receipts and read markers."""
     endpoints = ReadingMarkEndpoints(access, receipts, typing, accounts)
     room = "rooms/{room_id}"
-    serve(router, "PUT", f"{room}/typing/{{user_id}}", endpoints.type)
-    serve(router, "POST", f"{room}/receipt/{{kind}}/{{event_id}}", endpoints.receipt)
+    serve_everywhere(router, "PUT", f"{room}/typing/{{user_id}}", endpoints.type)
+    serve_everywhere(
+        router, "POST", f"{room}/receipt/{{kind}}/{{event_id}}", endpoints.receipt
+    )
     serve(router, "POST", f"{room}/read_markers", endpoints.read_markers)

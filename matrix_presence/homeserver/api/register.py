@@ -14,7 +14,7 @@ from matrix_presence.homeserver.api.paths import serve
 from matrix_presence.homeserver.api.session import opened
 from matrix_presence.homeserver.appservices import AppService
 from matrix_presence.homeserver.authentication import Authentication
-from matrix_presence.homeserver.interactive_auth import demand_dummy
+from matrix_presence.homeserver.interactive_auth import DUMMY, PASSWORD, demand_dummy
 from matrix_presence.homeserver.passwords import checked_password
 from matrix_presence.homeserver.usernames import new_user_id, random_localpart
 from matrix_presence.web.call import Answer, Call
@@ -50,6 +50,24 @@ class RegisterEndpoints:
             }
             return 200, answer
         return await opened(self.accounts, account, body)
+
+    async def plain_flows(self, call: Call) -> Answer:
+        """The one way in which clients of api/v1 register."""
+        self._refuse_closed()
+        return 200, {"flows": [{"type": PASSWORD}]}
+
+    async def register_plainly(self, call: Call) -> Answer:
+        """A new account as clients of api/v1 ask for it: a name and a password."""
+        body = call.json_or_empty()
+        if body.get("type") != PASSWORD:
+            return await self.register(call)
+        wish = {
+            "username": body.get("user"),
+            "password": body.get("password"),
+            "auth": {"type": DUMMY},
+        }
+        account = await self._register_user(wish)
+        return await opened(self.accounts, account, {})
 
     async def available(self, call: Call) -> Answer:
         """Whether a username can be had."""
@@ -112,4 +130,6 @@ def add_routes(
     """Serve registration; closed, it still serves application services."""
     endpoints = RegisterEndpoints(accounts, authentication, open_registration)
     serve(router, "POST", "register", endpoints.register)
+    serve(router, "GET", "register", endpoints.plain_flows, ["api/v1"])
+    serve(router, "POST", "register", endpoints.register_plainly, ["api/v1"])
     serve(router, "GET", "register/available", endpoints.available)

@@ -14,7 +14,7 @@ from matrix_presence.homeserver.api.arguments import (
     optional_text,
     text,
 )
-from matrix_presence.homeserver.api.paths import serve
+from matrix_presence.homeserver.api.paths import serve, serve_everywhere
 from matrix_presence.homeserver.api.room_access import RoomAccess
 from matrix_presence.homeserver.creation import PRESETS, Wish, create_room
 from matrix_presence.homeserver.refusals import UnsupportedRoomVersion
@@ -111,5 +111,5 @@ def _state(item: object) -> tuple[str, str, dict[str, Any]]:
 def add_routes(router: Router, access: RoomAccess, directory: RoomDirectory) -> None:
     """Serve the making of rooms."""
     endpoints = RoomCreationEndpoints(access, directory)
-    serve(router, "POST", "createRoom", endpoints.create)
+    serve_everywhere(router, "POST", "createRoom", endpoints.create)
     serve(router, "GET", "joined_rooms", endpoints.joined_rooms)

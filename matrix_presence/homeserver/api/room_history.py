@@ -8,7 +8,7 @@ import attrs
 
 from matrix_presence.errors import InvalidParam, NotFound
 from matrix_presence.homeserver.accounts import Accounts
-from matrix_presence.homeserver.api.paths import serve
+from matrix_presence.homeserver.api.paths import serve_everywhere
 from matrix_presence.homeserver.api.room_access import RoomAccess
 from matrix_presence.homeserver.events import Event, client_event
 from matrix_presence.homeserver.history import page
@@ -169,6 +169,6 @@ def add_routes(router: Router, access: RoomAccess, accounts: Accounts) -> None:
     """Serve the history of rooms."""
     endpoints = RoomHistoryEndpoints(access, accounts)
     room = "rooms/{room_id}"
-    serve(router, "GET", f"{room}/messages", endpoints.messages)
-    serve(router, "GET", f"{room}/event/{{event_id}}", endpoints.event)
-    serve(router, "GET", f"{room}/context/{{event_id}}", endpoints.context)
+    serve_everywhere(router, "GET", f"{room}/messages", endpoints.messages)
+    serve_everywhere(router, "GET", f"{room}/event/{{event_id}}", endpoints.event)
+    serve_everywhere(router, "GET", f"{room}/context/{{event_id}}", endpoints.context)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from matrix_presence.errors import InvalidParam, NotFound
-from matrix_presence.homeserver.api.paths import serve
+from matrix_presence.homeserver.api.paths import serve_everywhere
 from matrix_presence.homeserver.api.room_access import RoomAccess
 from matrix_presence.homeserver.events import Event, StateKey, client_event
 from matrix_presence.homeserver.room import Room
@@ -104,9 +104,11 @@ def add_routes(router: Router, access: RoomAccess, directory: RoomDirectory) -> 
     """Serve the state of rooms."""
     endpoints = RoomStateEndpoints(access, directory)
     room = "rooms/{room_id}"
-    serve(router, "GET", f"{room}/state", endpoints.whole)
-    serve(router, "GET", f"{room}/state/{{type}}", endpoints.one)
-    serve(router, "GET", f"{room}/state/{{type}}/{{state_key}}", endpoints.one)
-    serve(router, "GET", f"{room}/members", endpoints.members)
-    serve(router, "GET", f"{room}/joined_members", endpoints.joined_members)
-    serve(router, "GET", f"{room}/aliases", endpoints.aliases)
+    serve_everywhere(router, "GET", f"{room}/state", endpoints.whole)
+    serve_everywhere(router, "GET", f"{room}/state/{{type}}", endpoints.one)
+    serve_everywhere(
+        router, "GET", f"{room}/state/{{type}}/{{state_key}}", endpoints.one
+    )
+    serve_everywhere(router, "GET", f"{room}/members", endpoints.members)
+    serve_everywhere(router, "GET", f"{room}/joined_members", endpoints.joined_members)
+    serve_everywhere(router, "GET", f"{room}/aliases", endpoints.aliases)

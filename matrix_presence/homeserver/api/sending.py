@@ -8,7 +8,7 @@ import attrs
 
 from matrix_presence.errors import MatrixError
 from matrix_presence.homeserver.api.arguments import checked_id, optional_text
-from matrix_presence.homeserver.api.paths import serve
+from matrix_presence.homeserver.api.paths import serve_everywhere
 from matrix_presence.homeserver.api.room_access import RoomAccess
 from matrix_presence.homeserver.drafts import Draft
 from matrix_presence.homeserver.refusals import BadAlias
@@ -65,7 +65,8 @@ class SendingEndpoints:
         """Send it, unless this is a repetition of a request that did."""
         room = self.access.room(call)
         transaction = None
-        if requester.device_id is not None:
+        # Clients of api/v1 may do without a transaction id.
+        if requester.device_id is not None and "txn_id" in call.params:
             txn_id = checked_id(call.params["txn_id"], "txn_id")
             transaction = (requester.device_id, txn_id)
             known = self.access.rooms.transactions.find(
@@ -109,7 +110,13 @@ def add_routes(router: Router, access: RoomAccess, directory: RoomDirectory) -> 
     """Serve what puts an event into a room."""
     endpoints = SendingEndpoints(access, directory)
     room = "rooms/{room_id}"
-    serve(router, "PUT", f"{room}/send/{{type}}/{{txn_id}}", endpoints.send)
-    serve(router, "PUT", f"{room}/redact/{{event_id}}/{{txn_id}}", endpoints.redact)
-    serve(router, "PUT", f"{room}/state/{{type}}", endpoints.put_state)
-    serve(router, "PUT", f"{room}/state/{{type}}/{{state_key}}", endpoints.put_state)
+    send = f"{room}/send/{{type}}"
+    serve_everywhere(router, "PUT", f"{send}/{{txn_id}}", endpoints.send)
+    serve_everywhere(router, "POST", send, endpoints.send)
+    redact = f"{room}/redact/{{event_id}}"
+    serve_everywhere(router, "PUT", f"{redact}/{{txn_id}}", endpoints.redact)
+    serve_everywhere(router, "POST", redact, endpoints.redact)
+    serve_everywhere(router, "PUT", f"{room}/state/{{type}}", endpoints.put_state)
+    serve_everywhere(
+        router, "PUT", f"{room}/state/{{type}}/{{state_key}}", endpoints.put_state
+    )

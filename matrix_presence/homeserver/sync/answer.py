@@ -18,6 +18,7 @@ from matrix_presence.homeserver.sync.filters import EventFilter
 from matrix_presence.homeserver.sync.rooms import Ask, RoomNews, SyncRooms
 from matrix_presence.homeserver.sync.token import SyncToken
 from matrix_presence.interfaces import Requester
+from matrix_presence.wire.content import Era
 from matrix_presence.wire.filters import PresenceFilter
 
 _Events = list[dict[str, Any]]
@@ -59,8 +60,11 @@ class AccountSide(Protocol):
 class PresenceSide(Protocol):
     """The presence part of a /sync."""
 
+    def era(self, version: str) -> Era:
+        """How presence is told to those who come by this version of the API."""
+
     def connected(
-        self, requester: Requester, set_presence: str | None
+        self, requester: Requester, set_presence: str | None, era: Era = ...
     ) -> AbstractContextManager[None]:
         """To be held while the /sync is open."""
 
@@ -71,6 +75,7 @@ class PresenceSide(Protocol):
         *,
         full_state: bool = False,
         only: PresenceFilter = ...,
+        era: Era = ...,
     ) -> tuple[_Events, int]:
         """The presence events after `since`, and their position."""
 
@@ -104,6 +109,7 @@ class Answers:
             None if since is None else since.presence,
             full_state=ask.full_state,
             only=ask.only.presence,
+            era=ask.era,
         )
         messages, to_device = self._accounts.to_device(
             ask.user_id,

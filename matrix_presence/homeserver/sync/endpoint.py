@@ -1,20 +1,17 @@
-"""GET /sync: what is new, or a wait until something is.
-
-A waiting /sync is one Deferred, one delayed call and one entry among those to be woken;
-all three are gone when it is answered or the client has left.
-"""
+"""GET /sync: what is new, or a wait until something is."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.server import Request
 
 from matrix_presence.errors import InvalidParam
-from matrix_presence.homeserver.api.paths import serve
+from matrix_presence.homeserver.api.paths import VERSIONS, serve
+from matrix_presence.homeserver.polling import timeout_of, until_news
 from matrix_presence.homeserver.sync.answer import AccountSide, Answers, PresenceSide
 from matrix_presence.homeserver.sync.filters import (
     ALL,
@@ -28,9 +25,7 @@ from matrix_presence.homeserver.waiting import Waiting
 from matrix_presence.interfaces import Requester
 from matrix_presence.web.call import Answer, Call
 from matrix_presence.web.routes import Router
-
-#: The longest a client may wait, in milliseconds.
-MAX_TIMEOUT = 300_000
+from matrix_presence.wire.content import Era
 
 Authenticate = Callable[[Request], Requester]
 
@@ -56,7 +51,13 @@ class SyncEndpoint:
         # A stored filter never changes.
         self._stored_filter = lru_cache(maxsize=4096)(self._read_stored_filter)
 
-    async def __call__(self, call: Call) -> Answer:
+    def add_to(self, router: Router) -> None:
+        """Serve /sync under every version, to each as it knows presence."""
+        for version in VERSIONS:
+            era = self._presence.era(version)
+            serve(router, "GET", "sync", partial(self.answer, era), [version])
+
+    async def answer(self, era: Era, call: Call) -> Answer:
         """Answer one /sync."""
         requester = self._authenticate(call.request)
         since_text = call.query("since")
@@ -66,10 +67,12 @@ class SyncEndpoint:
             self._filter(requester.user_id, call.query("filter")),
             _flag(call, "full_state"),
             self._accounts.ignored(requester.user_id),
+            era,
         )
         # A client that lost its state has no time to wait for more.
-        timeout = 0 if ask.full_state else _timeout(call)
-        with self._presence.connected(requester, call.query("set_presence")):
+        timeout = 0 if ask.full_state else timeout_of(call, 0)
+        stated = call.query("set_presence")
+        with self._presence.connected(requester, stated, era):
             answer, now = self._answers.answer(ask, since)
             if answer is not None:
                 return answer
@@ -84,27 +87,8 @@ class SyncEndpoint:
     def _news(self, ask: Ask, since: SyncToken, seconds: float) -> Deferred[None]:
         """Fires when there may be something new, or the time is up."""
         user_id = ask.user_id
-        done: Deferred[None] = Deferred()
-
-        def fire(_: object = None) -> None:
-            if not done.called:
-                done.callback(None)
-
         presence = self._presence.wait(user_id, since.presence, ask.only.presence)
-        timer = self._clock.callLater(seconds, fire)
-        self._waiting.add(user_id, fire)
-
-        def clean(result: None) -> None:
-            if timer.active():
-                timer.cancel()
-            self._waiting.remove(user_id, fire)
-            presence.cancel()
-            return result
-
-        done.addBoth(clean)
-        # Cancelled when something else came first: then `done` is over already.
-        presence.addCallbacks(fire, fire)
-        return done
+        return until_news(self._clock, self._waiting, user_id, presence, seconds)
 
     def _filter(self, user_id: str, text: str | None) -> SyncFilter:
         """The filter of this text: JSON, or the id of a stored one.
@@ -132,17 +116,3 @@ def _flag(call: Call, name: str) -> bool:
         case "true":
             return True
     raise InvalidParam(f"'{name}' must be true or false")
-
-
-def _timeout(call: Call) -> int:
-    """How long the client waits for news, in milliseconds."""
-    text = call.query("timeout", "0")
-    if not (text.isascii() and text.isdecimal()):
-        raise InvalidParam("'timeout' must be a number of milliseconds")
-    # Longer numbers are longer than any time-out; they need not be read.
-    return min(int(text[:9]), MAX_TIMEOUT)
-
-
-def add_routes(router: Router, endpoint: SyncEndpoint) -> None:
-    """Serve /sync."""
-    serve(router, "GET", "sync", endpoint)

@@ -22,6 +22,7 @@ from matrix_presence.homeserver.sync.token import history_token
 from matrix_presence.homeserver.typing_notices import TypingNotices
 from matrix_presence.homeserver.visibility import was_member
 from matrix_presence.interfaces import Requester
+from matrix_presence.wire.content import MODERN, Era
 from matrix_presence.wire.filters import only_fields
 
 _STRIPPED = (
@@ -45,6 +46,8 @@ class Ask:
     full_state: bool = False
     #: Users of whom the client wants to see nothing but state events (A-94).
     ignored: frozenset[str] = frozenset()
+    #: How presence is told to who asks.
+    era: Era = MODERN
 
     @property
     def user_id(self) -> str:

@@ -1,0 +1,201 @@
+"""Asks other servers: signed requests, JSON answers, all of it bounded.
+
+FederationError
+ ├── Unreachable          nobody answered
+ │    └── AnswerLost      it may have arrived, and the answer did not
+ ├── Refused              the answer was no 200
+ └── BadAnswer            the answer cannot be used
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+import orjson
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError, succeed
+from twisted.internet.interfaces import IConsumer, IReactorTime
+from twisted.web.client import (
+    RequestGenerationFailed,
+    RequestTransmissionFailed,
+    ResponseFailed,
+    ResponseNeverReceived,
+)
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IAgent, IBodyProducer, IResponse
+from zope.interface import implementer
+
+from matrix_presence.federation.answers import TooLong, read_body
+from matrix_presence.federation.own_keys import OwnKeys
+from matrix_presence.ids import is_server_name
+from matrix_presence.wire.canonical import canonical
+
+#: Seconds until an answer has to be there.
+PATIENCE = 30.0
+#: Bytes of an answer, unless more is asked for.
+_MOST_BYTES = 256 * 1024
+
+_LOST = (
+    RequestGenerationFailed,
+    RequestTransmissionFailed,
+    ResponseFailed,
+    ResponseNeverReceived,
+)
+
+
+class FederationError(Exception):
+    """A server could not be asked, or its answer is of no use."""
+
+
+class Unreachable(FederationError):
+    """Nobody answered."""
+
+
+class AnswerLost(Unreachable):
+    """The connection ended first: nobody knows what has arrived."""
+
+
+class Refused(FederationError):
+    """The server answered with another status than 200."""
+
+    def __init__(self, status: int, errcode: str, error: str) -> None:
+        super().__init__(f"answered {status} {errcode} {error}".rstrip())
+        self.status = status
+        self.errcode = errcode
+        self.error = error
+
+
+class BadAnswer(FederationError):
+    """The answer is no JSON object, or too long."""
+
+
+@attrs.frozen
+class FederationClient:
+    """Asks other servers.
+
+    Args:
+        agent: for it the host of a URL is the name of a server; see `FederationAgent`.
+        user_agent: how we call ourselves.
+        patience: seconds.
+    """
+
+    agent: IAgent
+    own: OwnKeys
+    clock: IReactorTime
+    user_agent: str = "matrix_presence"
+    patience: float = PATIENCE
+
+    async def get(self, destination: str, path: str) -> dict[str, Any]:
+        """The answer to a signed GET.
+
+        Args:
+            path: from `/_matrix/` on, percent-encoded, with the query.
+
+        Raises:
+            FederationError: there is none.
+        """
+        return await self._ask("GET", destination, path, None, signed=True)
+
+    async def put(self, destination: str, path: str, content: bytes) -> dict[str, Any]:
+        """The answer to a signed PUT of this canonical JSON; see `get`."""
+        return await self._ask("PUT", destination, path, content, signed=True)
+
+    async def get_public(self, destination: str, path: str) -> dict[str, Any]:
+        """The answer to a GET that anybody may send; see `get`."""
+        return await self._ask("GET", destination, path, None, signed=False)
+
+    async def post_public(
+        self, destination: str, path: str, content: dict[str, Any]
+    ) -> dict[str, Any]:
+        """The answer to a POST that anybody may send; see `get`."""
+        body = canonical(content)
+        return await self._ask("POST", destination, path, body, signed=False)
+
+    async def _ask(
+        self,
+        method: str,
+        destination: str,
+        path: str,
+        content: bytes | None,
+        *,
+        signed: bool,
+    ) -> dict[str, Any]:
+        # It may be the end of anybody's user id, and becomes part of a URL.
+        if not is_server_name(destination):
+            raise Unreachable(f"{destination!r} is no server name")
+        headers = Headers({"User-Agent": [self.user_agent]})
+        if content is not None:
+            headers.setRawHeaders("Content-Type", ["application/json"])
+        if signed:
+            said = self.own.sign(method, path, destination, content)
+            headers.setRawHeaders("Authorization", [said.header()])
+        url = f"https://{destination}{path}".encode("ascii")
+        body = None if content is None else _Body(content)
+        asking = Deferred.fromCoroutine(
+            self._answer(method.encode("ascii"), url, headers, body)
+        )
+        try:
+            return await asking.addTimeout(self.patience, self.clock)
+        except TimeoutError:
+            text = f"no answer within {self.patience:g} seconds"
+            raise Unreachable(text) from None
+
+    async def _answer(
+        self,
+        method: bytes,
+        url: bytes,
+        headers: Headers,
+        body: IBodyProducer | None,
+    ) -> dict[str, Any]:
+        try:
+            response = await self.agent.request(method, url, headers, body)
+            answer = await read_body(response, _MOST_BYTES)
+        except TooLong as reason:
+            raise BadAnswer(str(reason)) from None
+        except CancelledError:
+            raise
+        except _LOST as reason:
+            why = "; ".join(each.getErrorMessage() for each in reason.reasons)
+            raise AnswerLost(f"the connection was lost: {why}") from reason
+        except Exception as reason:
+            # What it takes to connect fails in many ways: DNS, TCP, TLS.
+            text = str(reason) or type(reason).__name__
+            raise Unreachable(text) from reason
+        return _read(response, answer)
+
+
+def _read(response: IResponse, body: bytes) -> dict[str, Any]:
+    try:
+        answer = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        answer = None
+    if response.code != 200:
+        said = answer if isinstance(answer, dict) else {}
+        errcode, error = (str(said.get(key, ""))[:200] for key in ("errcode", "error"))
+        raise Refused(response.code, errcode, error)
+    if not isinstance(answer, dict):
+        raise BadAnswer("the answer is no JSON object")
+    return answer
+
+
+@implementer(IBodyProducer)
+class _Body:
+    """A body that is there already, and can be sent again."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self.length = len(body)
+
+    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
+        """Give all of it."""
+        consumer.write(self._body)
+        return succeed(None)
+
+    def pauseProducing(self) -> None:
+        """All of it is given."""
+
+    def resumeProducing(self) -> None:
+        """All of it is given."""
+
+    def stopProducing(self) -> None:
+        """All of it is given."""

@@ -1,0 +1,56 @@
+"""Puts EDUs into transactions (C-40, C-42)."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from zope.interface import implementer
+
+from matrix_presence.federation.client import AnswerLost, FederationClient
+from matrix_presence.interfaces import IFederation
+from matrix_presence.wire.canonical import canonical
+from matrix_presence.wire.edu import Edus
+
+#: Seconds until a transaction is sent again whose answer was lost: most often the
+#: server has closed a connection on which nothing had happened for long.
+_PAUSE = 0.5
+
+
+@implementer(IFederation)
+class FederationLink:
+    """Reaches other servers over HTTP."""
+
+    def __init__(self, client: FederationClient, clock: IReactorTime) -> None:
+        self._client = client
+        self._clock = clock
+        self._origin = canonical(client.own.server_name)
+        # Transactions of the life before had other ids (C-43).
+        self._began = int(clock.seconds() * 1000)
+        self._numbers = itertools.count()
+
+    def send(self, destination: str, edus: Sequence[dict[str, Any]]) -> Deferred[None]:
+        """Send one transaction with these EDUs."""
+        return Deferred.fromCoroutine(self._send(destination, edus))
+
+    async def _send(self, destination: str, edus: Sequence[dict[str, Any]]) -> None:
+        # Most transactions of a moment have the same EDUs, which are encoded already.
+        said = edus.canonical if isinstance(edus, Edus) else canonical(list(edus))
+        sent_ts = int(self._clock.seconds() * 1000)
+        content = b'{"edus":%b,"origin":%b,"origin_server_ts":%d,"pdus":[]}' % (
+            said,
+            self._origin,
+            sent_ts,
+        )
+        txn_id = f"{self._began}-{next(self._numbers)}"
+        path = f"/_matrix/federation/v1/send/{txn_id}"
+        try:
+            await self._client.put(destination, path, content)
+        except AnswerLost:
+            # The same id: a server that has got it already does nothing (C-42).
+            await deferLater(self._clock, _PAUSE)
+            await self._client.put(destination, path, content)

@@ -1,0 +1,92 @@
+"""`GET` and `POST …/presence/list/{userId}` (A-4…A-6, A-60…A-70).
+
+Only old clients know presence lists: on v3 there is nothing here. Beside what r0.1.0
+has, the user who is invited answers with `accept` and `deny`, which hold the ids of
+observers, and on unstable `?pending=in`, `out` or `all` lists what is not answered.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from matrix_presence.errors import Forbidden, GuestForbidden, InvalidParam, Suspended
+from matrix_presence.ids import checked_user_id
+from matrix_presence.interfaces import IHomeserver, Requester
+from matrix_presence.lists import PresenceLists
+from matrix_presence.view import PresenceView
+from matrix_presence.web.call import Answer, Call
+from matrix_presence.web.routes import Router
+from matrix_presence.wire.content import Era, era_of
+from matrix_presence.wire.lists import parse_list_update
+
+#: Where lists ever were.
+VERSIONS = ("r0", "unstable", "api/v1")
+
+
+class ListEndpoints:
+    """The two methods of a presence list; none where there are no lists."""
+
+    def __init__(
+        self,
+        homeserver: IHomeserver,
+        lists: PresenceLists,
+        view: PresenceView,
+        *,
+        free_for_chat_is_raw_on_r0: bool,
+    ) -> None:
+        self._homeserver = homeserver
+        self._lists = lists
+        self._view = view
+        self._raw_on_r0 = free_for_chat_is_raw_on_r0
+
+    def add_to(self, router: Router, prefix: str = "_matrix/client") -> None:
+        """Answer under the old versions of the client API below `prefix`."""
+        if not self._lists.enabled:
+            return
+        for version in VERSIONS:
+            own = f"{prefix}/{version}/presence/list"
+            self._add(router, f"{own}/{{user_id}}", version)
+            if version == "api/v1":
+                self._add(router, own, version)
+
+    def _add(self, router: Router, path: str, version: str) -> None:
+        era = era_of(version, raw_on_r0=self._raw_on_r0)
+        get = self._get_any if version == "unstable" else self.get
+        router.add("GET", path, partial(get, era))
+        router.add("POST", path, self.post)
+
+    async def get(self, era: Era, call: Call) -> Answer:
+        """Whom the requester observes, with their presence (A-62, A-63)."""
+        requester = await self._owner(call)
+        return 200, self._view.listed(requester.user_id, era)
+
+    async def _get_any(self, era: Era, call: Call) -> Answer:
+        """The same, or what is pending."""
+        which = call.query("pending")
+        if which is None:
+            return await self.get(era, call)
+        if which not in ("in", "out", "all"):
+            raise InvalidParam("'pending' must be in, out or all")
+        requester = await self._owner(call)
+        return 200, self._view.pending(
+            requester.user_id, inwards=which != "out", outwards=which != "in"
+        )
+
+    async def post(self, call: Call) -> Answer:
+        """Invite, drop, accept, deny: all of it or nothing; answered when on disk."""
+        requester = await self._owner(call)
+        if requester.is_suspended:
+            raise Suspended("A suspended user cannot change a presence list")
+        changes = parse_list_update(call.json())
+        await self._lists.update(requester.user_id, changes)
+        return 200, {}
+
+    async def _owner(self, call: Call) -> Requester:
+        """Who asks, if it is their own list (A-60)."""
+        requester = await self._homeserver.authenticate(call.request)
+        if requester.is_guest:
+            raise GuestForbidden("Guests have no presence list")
+        user_id = call.params.get("user_id", requester.user_id)
+        if checked_user_id(user_id) != requester.user_id:
+            raise Forbidden("This is the presence list of another user")
+        return requester

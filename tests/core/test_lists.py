@@ -1,0 +1,223 @@
+"""Presence lists of one server."""
+
+from __future__ import annotations
+
+from matrix_presence.errors import NotStored
+from matrix_presence.interfaces import ListRow
+from matrix_presence.wire.lists import ListUpdate
+from tests.core.rig import ALICE, BOB, CAROL, UNLIMITED, CoreTestCase
+
+DAVE = "@dave:hs"
+
+
+class ListsTestCase(CoreTestCase):
+    """Carol and Dave, who share no room with anybody."""
+
+    OPTIONS = UNLIMITED | {"presence_list_policy": "never"}
+
+    def begin(self, **options: object) -> None:
+        """A server that has all four of them."""
+        super().begin(**options)
+        for user_id in (ALICE, BOB, CAROL, DAVE):
+            self.server.homeserver.add_user(user_id)
+        for user_id in (CAROL, DAVE):
+            self.read(user_id)
+
+    def change(self, user_id: str, **changes: str) -> None:
+        """Change a list; it is on disk when this returns."""
+        lists = self.server.handler.lists
+        assert lists is not None
+        keys = {
+            key: (changes[key],) if key in changes else () for key in ListUpdate._fields
+        }
+        self.successResultOf(lists.update(user_id, ListUpdate(**keys)))
+
+    def carol_observes_dave(self) -> None:
+        """The whole of it."""
+        self.change(CAROL, invite=DAVE)
+        self.change(DAVE, accept=CAROL)
+        self.pass_time(0.1)
+
+    def may_see(self, viewer: str, observed: str) -> bool:
+        """Whether a GET of the status answers anything."""
+        return self.server.view.status(viewer, observed) is not None
+
+
+class FlowTests(ListsTestCase):
+    """Invite, accept, deny, drop, revoke."""
+
+    def test_an_invite_shows_nothing(self) -> None:
+        """Until it is accepted the observer sees nothing (A-62, A-64)."""
+        self.change(CAROL, invite=DAVE)
+        self.assertFalse(self.may_see(CAROL, DAVE))
+
+    def test_the_state_comes_with_the_acceptance(self) -> None:
+        """The observer's poll is woken by it and has the present state; the other
+        direction stays dark (A-70, D-21)."""
+        self.put("unavailable", "here", DAVE)
+        self.change(CAROL, invite=DAVE)
+        self.pass_time(1)
+        poll = self.server.poll(CAROL, self.server.view.position())
+        self.change(DAVE, accept=CAROL)
+        self.pass_time(1)
+        self.assertTrue(poll.woken)
+        seen, _ = poll.close()
+        self.assertEqual(seen[DAVE]["presence"], "unavailable")
+        self.assertTrue(self.may_see(CAROL, DAVE))
+        self.assertFalse(self.may_see(DAVE, CAROL))
+
+    def test_changes_wake_the_observer(self) -> None:
+        """A change of the observed user wakes the observer, and not the other way
+        round (A-70, D-20)."""
+        self.carol_observes_dave()
+        self.pass_time(2)
+        position = self.server.view.position()
+        carol, dave = (self.server.poll(one, position) for one in (CAROL, DAVE))
+        self.pass_time(2)
+        position = self.server.view.position()
+        for poll in (carol, dave):
+            poll.close()
+        carol, dave = (self.server.poll(one, position) for one in (CAROL, DAVE))
+        self.put("online", "news", DAVE)
+        self.pass_time(2)
+        self.assertTrue(carol.woken)
+        seen, _ = carol.close()
+        self.assertEqual(seen[DAVE]["status_msg"], "news")
+        dave.close()
+
+    def test_a_room_mate_is_listed_too(self) -> None:
+        """A first sync and a later one have listed users beside room mates (A-70)."""
+        self.put("online", user_id=DAVE)
+        self.change(ALICE, invite=DAVE)
+        self.change(DAVE, accept=ALICE)
+        self.pass_time(1)
+        self.assertIn(DAVE, self.server.seen(ALICE))
+        self.assertNotIn(DAVE, self.server.seen(BOB))
+
+    def test_the_invited_user_is_woken(self) -> None:
+        """The invite wakes the poll of the invited user, once (A-69)."""
+        self.pass_time(1)
+        poll = self.server.poll(DAVE, self.server.view.position())
+        self.pass_time(2)
+        position = poll.close()[1]
+        poll = self.server.poll(DAVE, position)
+        self.change(CAROL, invite=DAVE)
+        self.pass_time(1)
+        self.assertTrue(poll.woken)
+        events, position = self.server.sync.part(DAVE, position)
+        self.assertIn("m.presence_invite", [event["type"] for event in events])
+        events, _ = self.server.sync.part(DAVE, position)
+        self.assertNotIn("m.presence_invite", [event["type"] for event in events])
+        poll.close()
+
+    def test_a_drop_ends_it(self) -> None:
+        """The observer sees nothing any more; dropping again changes nothing
+        (A-65)."""
+        self.carol_observes_dave()
+        for _ in range(2):
+            self.change(CAROL, drop=DAVE)
+            self.assertFalse(self.may_see(CAROL, DAVE))
+        self.assertEqual(self.server.store.lists, {})
+
+    def test_a_refusal_ends_the_invite(self) -> None:
+        """The entry is gone, and accepting it then makes none (A-71, C-27)."""
+        self.change(CAROL, invite=DAVE)
+        self.change(DAVE, deny=CAROL)
+        self.change(DAVE, accept=CAROL)
+        self.assertEqual(self.server.store.lists, {})
+
+    def test_a_revocation_is_told_once(self) -> None:
+        """The observer gets a bare offline, and sees nothing from then on
+        (A-69, A-71)."""
+        self.carol_observes_dave()
+        self.put("online", "secret", DAVE)
+        self.pass_time(1)
+        self.read(CAROL)
+        self.change(DAVE, deny=CAROL)
+        self.assertEqual(self.news(CAROL, DAVE), {"presence": "offline"})
+        self.assertIsNone(self.news(CAROL, DAVE))
+        self.assertFalse(self.may_see(CAROL, DAVE))
+
+    def test_a_revoked_room_mate_stays_in_sight(self) -> None:
+        """Who shares a room is seen all the same (X-2)."""
+        self.change(ALICE, invite=BOB)
+        self.change(BOB, accept=ALICE)
+        self.put("online", user_id=BOB)
+        self.change(BOB, deny=ALICE)
+        self.pass_time(1)
+        self.assertTrue(self.may_see(ALICE, BOB))
+        self.assertEqual(self.read(ALICE)[BOB]["presence"], "online")
+
+    def test_oneself_is_accepted_at_once(self) -> None:
+        """One may list oneself; it changes nothing (A-67)."""
+        self.change(CAROL, invite=CAROL)
+        row = ListRow(CAROL, CAROL, True)
+        self.assertEqual(self.server.store.lists, {(CAROL, CAROL): row})
+
+    def test_invites_for_one_user_are_limited(self) -> None:
+        """What exceeds the limit is dropped without a word, whoever it is for
+        (A-67, C-30)."""
+        self.begin(presence_list_max_pending=1)
+        for observed in (DAVE, "@nobody:hs"):
+            for observer in (ALICE, CAROL):
+                self.change(observer, invite=observed)
+        self.assertEqual(
+            sorted(self.server.store.lists), [(ALICE, DAVE), (ALICE, "@nobody:hs")]
+        )
+
+    def test_always_does_not_accept_for_nobody(self) -> None:
+        """Who is not there does not agree, whatever the policy (A-67)."""
+        self.begin(presence_list_policy="always")
+        self.change(CAROL, invite="@nobody:hs")
+        self.change(CAROL, invite=DAVE)
+        accepted = [
+            row.observed for row in self.server.store.lists.values() if row.accepted
+        ]
+        self.assertEqual(accepted, [DAVE])
+
+    def test_a_deactivated_account_leaves_no_entries(self) -> None:
+        """Neither its own nor those of others (D-40)."""
+        self.carol_observes_dave()
+        self.change(DAVE, invite=ALICE)
+        self.server.handler.deactivated(DAVE)
+        self.pass_time(1)
+        self.assertEqual(self.server.store.lists, {})
+        self.assertFalse(self.may_see(CAROL, DAVE))
+
+
+class DurabilityTests(ListsTestCase):
+    """Entries outlive the process."""
+
+    def test_a_killed_process_keeps_what_it_acknowledged(self) -> None:
+        """Pending and accepted entries are there again after a crash (A-72)."""
+        self.carol_observes_dave()
+        self.change(ALICE, invite=DAVE)
+        self.restart(crash=True)
+        self.assertTrue(self.may_see(CAROL, DAVE))
+        self.assertFalse(self.may_see(ALICE, DAVE))
+        pending = self.server.view.pending(DAVE, inwards=True, outwards=False)
+        self.assertEqual([entry["user_id"] for entry in pending], [ALICE])
+        events, _ = self.server.sync.part(DAVE, 1)
+        self.assertIn("m.presence_invite", [event["type"] for event in events])
+
+    def test_a_request_waits_for_the_store(self) -> None:
+        """It is not answered before its entries are stored (A-72)."""
+        lists = self.server.handler.lists
+        assert lists is not None
+        self.server.store.hold()
+        done = lists.update(CAROL, ListUpdate((DAVE,), (), (), ()))
+        self.assertNoResult(done)
+        self.server.store.release()
+        self.successResultOf(done)
+        self.assertIn((CAROL, DAVE), self.server.store.lists)
+
+    def test_a_store_that_fails_is_told_and_tried_again(self) -> None:
+        """The request fails, and the entry is stored by and by (A-72)."""
+        lists = self.server.handler.lists
+        assert lists is not None
+        self.server.store.fail_next(OSError("no space"), times=2)
+        done = lists.update(CAROL, ListUpdate((DAVE,), (), (), ()))
+        self.failureResultOf(done, NotStored)
+        self.logged_errors()
+        self.pass_time(21)
+        self.assertIn((CAROL, DAVE), self.server.store.lists)

@@ -1,0 +1,65 @@
+"""Presence lists on the embedded homeserver, as an old client uses them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.homeserver.test_app import HomeserverTestCase
+from tests.web.connection import Response
+
+ALICE, CAROL = "@alice:hs.test", "@carol:hs.test"
+
+
+class PresenceListTests(HomeserverTestCase):
+    """Carol, who is in no room, and Alice on her list."""
+
+    def setUp(self) -> None:
+        """Carol registers."""
+        super().setUp()
+        self.carol = self.register("carol")
+
+    def old(
+        self, method: str, path: str, token: str, body: Any = None, version: str = "r0"
+    ) -> Response:
+        """The response to a request of an old client."""
+        path = f"/_matrix/client/{version}/{path}"
+        if method == "GET":
+            return self.connection.request(method, path, token=token)
+        return self.connection.request(method, path, body, token=token)
+
+    def listed(self, version: str = "r0") -> list[dict[str, Any]]:
+        """Carol's list."""
+        path = f"presence/list/{CAROL}"
+        entries: list[dict[str, Any]] = self.old(
+            "GET", path, self.carol, version=version
+        ).json
+        return entries
+
+    def test_from_the_invite_to_the_drop(self) -> None:
+        """Invite, accept, look, drop: on r0 and api/v1, in the database, and over a
+        restart (A-4, A-62…A-65, A-70, A-72)."""
+        own = f"presence/list/{CAROL}"
+        response = self.old("POST", own, self.carol, {"invite": [ALICE]})
+        self.assertEqual((response.status, response.json), (200, {}))
+        self.assertEqual(self.listed(), [])
+        path = f"presence/list/{ALICE}"
+        answer = self.old("POST", path, self.alice, {"accept": [CAROL]}, "api/v1")
+        self.assertEqual(answer.status, 200)
+        self.put("alice", self.alice, "online", status_msg="hello")
+        self.stop()
+        self.start()
+        for version in ("r0", "api/v1", "unstable"):
+            (entry,) = self.listed(version)
+            self.assertEqual((entry["user_id"], entry["accepted"]), (ALICE, True))
+        status = self.old("GET", f"presence/{ALICE}/status", self.carol)
+        self.assertEqual(status.json["status_msg"], "hello")
+        self.old("POST", own, self.carol, {"drop": [ALICE]})
+        self.assertEqual(self.listed(), [])
+        status = self.old("GET", f"presence/{ALICE}/status", self.carol)
+        self.assertEqual(status.status, 403)
+
+    def test_a_modern_client_knows_no_lists(self) -> None:
+        """On v3 there are none (A-5)."""
+        response = self.ask("GET", f"presence/list/{CAROL}", token=self.carol)
+        self.assertEqual(response.status, 404)
+        self.assertEqual(response.json["errcode"], "M_UNRECOGNIZED")
