@@ -16,6 +16,7 @@ from matrix_presence.cache.lists import ListNews
 from matrix_presence.cache.presence_cache import PresenceCache
 from matrix_presence.config import PresenceConfig
 from matrix_presence.errors import ResourceLimit
+from matrix_presence.ids import server_of
 from matrix_presence.interfaces import ListRow
 from matrix_presence.persistence import Persistence
 from matrix_presence.rules.lists import Entry, Reply, reply_to_invite
@@ -161,7 +162,7 @@ class PresenceLists:
         """Nobody of another server observes this user of ours any more (C-20)."""
         users = self._cache.users
         for observer in self._lists.observers_of(observed):
-            if users.ids[observer].endswith(f":{origin}"):
+            if server_of(users.ids[observer]) == origin:
                 self._lists.put(observer, observed, Entry.NONE)
                 self._persistence.list_changed(observer, observed)
 

@@ -36,6 +36,8 @@ class Servers:
         self._in_room: dict[int, IndexSet] = {}
         #: The rooms with remote members.
         self.rooms = BitMap()
+        #: Those that have sent what only servers of the first releases send (X-9).
+        self.old = BitMap()
         #: The remote users who were ever seen in a room.
         self.users = BitMap()
 

@@ -37,6 +37,8 @@ class Bodies:
         self._busy = config.busy
         #: By the id of the set, which is kept along so that it stays the only one.
         self._composed: dict[int, tuple[BitMap, Edus, BitMap]] = {}
+        #: The same for old servers, which know one more state (X-9).
+        self._composed_for_old: dict[int, tuple[BitMap, Edus, BitMap]] = {}
         self._composed_ts = 0
         self._composed_at = -1
         #: By the id of a set: the destinations that may be told of all of it.
@@ -48,6 +50,7 @@ class Bodies:
         position = self._cache.position
         if position != self._composed_at or now - self._composed_ts >= _GOOD_FOR:
             self._composed.clear()
+            self._composed_for_old.clear()
             self._composed_at, self._composed_ts = position, now
 
     def of(self, destination: int, users: BitMap, now: int) -> tuple[Edus, BitMap]:
@@ -56,11 +59,13 @@ class Bodies:
         Only of those whom it may know of now: they shared a room when they changed.
         """
         users = self._allowed(destination, users)
-        known = self._composed.get(id(users))
+        is_old = destination in self._cache.servers.old
+        composed = self._composed_for_old if is_old else self._composed
+        known = composed.get(id(users))
         if known is None:
-            edus, pushed = packed(self._entries(users, now))
+            edus, pushed = packed(self._entries(users, now, is_old))
             left = users[pushed:] if pushed < len(users) else _NOBODY
-            known = self._composed[id(users)] = users, edus, left
+            known = composed[id(users)] = users, edus, left
         return known[1], known[2]
 
     def _allowed(self, destination: int, users: BitMap) -> BitMap:
@@ -79,7 +84,9 @@ class Bodies:
         allowed = users & (visible_to(cache, destination) | cache.gone)
         return users if len(allowed) == len(users) else allowed
 
-    def _entries(self, users: BitMap, now: int) -> Iterator[dict[str, Any]]:
+    def _entries(
+        self, users: BitMap, now: int, is_old: bool
+    ) -> Iterator[dict[str, Any]]:
         columns, granularity = self._cache.users, self._granularity
         profiles = columns.profiles if self._with_profile else {}
         for user in users:
@@ -97,4 +104,5 @@ class Bodies:
                 is_currently_active(presence, active_ts, now, granularity),
                 profiles.get(user, NO_PROFILE),
                 busy=self._busy,
+                free_for_chat=is_old,
             )

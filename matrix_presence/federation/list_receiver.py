@@ -18,7 +18,7 @@ from matrix_presence.cache.presence_cache import PresenceCache
 from matrix_presence.config import PresenceConfig
 from matrix_presence.ids import server_of
 from matrix_presence.lists import PresenceLists
-from matrix_presence.wire.lists import ACCEPT, INVITE, parse_letter, polled
+from matrix_presence.wire.lists import ACCEPT, INVITE, Letter, parse_letter, polled
 
 logger = logging.getLogger(__name__)
 
@@ -55,11 +55,20 @@ class ListReceiver:
     def _take(self, origin: str, edu: object) -> None:
         letter = parse_letter(edu, origin)
         if letter is None:
-            if users := self._ours(polled(edu, "poll")):
-                self._poll(origin, users)
-            for user in self._ours(polled(edu, "unpoll")):
-                self._lists.unpolled(origin, user)
-            return
+            self._take_polls(origin, edu)
+        else:
+            self._take_letter(origin, letter)
+
+    def _take_polls(self, origin: str, edu: object) -> None:
+        polls, unpolls = (self._ours(polled(edu, key)) for key in ("poll", "unpoll"))
+        if polls or unpolls:
+            self._is_old(origin)
+        if polls:
+            self._poll(origin, polls)
+        for user in unpolls:
+            self._lists.unpolled(origin, user)
+
+    def _take_letter(self, origin: str, letter: Letter) -> None:
         cache = self._cache
         if letter.edu_type == INVITE:
             is_ours = server_of(letter.observed_id) == cache.users.server_name
@@ -67,16 +76,24 @@ class ListReceiver:
                 self._lists.invited_from_elsewhere(
                     letter.observer_id, letter.observed_id
                 )
+                self._is_old(origin)
             return
         # Of whom nothing is known there is no entry either.
         observer = cache.users.find(letter.observer_id)
         observed = cache.users.find(letter.observed_id)
         if observer is None or observed is None or not cache.users.is_local[observer]:
             return
+        self._is_old(origin)
         if letter.edu_type == ACCEPT:
             self._lists.accepted(observer, observed)
         else:
             self._lists.denied(observer, observed)
+
+    def _is_old(self, origin: str) -> None:
+        """It knows free for chat, as servers did that know this (X-9)."""
+        server = self._cache.servers.find(origin)
+        if server is not None:
+            self._cache.servers.old.add(server)
 
     def _is_within_limit(self, origin: str) -> bool:
         server = self._cache.servers.intern(origin)

@@ -6,6 +6,7 @@ community.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -24,6 +25,7 @@ from matrix_presence.homeserver.addresses import address_of
 from matrix_presence.homeserver.api import account_routes
 from matrix_presence.homeserver.api.discovery import Offer
 from matrix_presence.homeserver.authentication import Authentication
+from matrix_presence.homeserver.data_lock import DataLock
 from matrix_presence.homeserver.federation_side import (
     TRANSACTION_LIMIT,
     FederationSide,
@@ -56,6 +58,7 @@ async def make_service(reactor: Any, config: ServeConfig) -> EmbeddedHomeserver:
     Raises:
         ValueError: the database or the signing key cannot be used; with one sentence.
     """
+    lock = DataLock(config.data)
     keys = signing_keys(config.data / "signing.key")
     database = Database.from_url(config.database, reactor)
     try:
@@ -70,7 +73,11 @@ async def make_service(reactor: Any, config: ServeConfig) -> EmbeddedHomeserver:
     except Exception:
         await database.close()
         raise
-    return EmbeddedHomeserver(reactor, config, database, accounts, rooms, federation)
+    service = EmbeddedHomeserver(
+        reactor, config, database, accounts, rooms, federation
+    )
+    service.when_stopped = lock.release
+    return service
 
 
 @implementer(IHomeserver)
@@ -121,6 +128,8 @@ class EmbeddedHomeserver(MultiService):
         self._accounts = accounts
         self._rooms = rooms
         self._federation = federation
+        #: Called once nothing is used any more.
+        self.when_stopped: Callable[[], None] = lambda: None
         self._authentication = Authentication(
             accounts,
             config.app_services,
@@ -217,6 +226,7 @@ class EmbeddedHomeserver(MultiService):
         if self._federation is not None:
             await self._federation.stop()
         await self._database.close()
+        self.when_stopped()
 
 
 def _limited(config: ServeConfig) -> PresenceConfig:

@@ -66,6 +66,7 @@ def entry(
     profile: Profile = NO_PROFILE,
     *,
     busy: bool = True,
+    free_for_chat: bool = False,
 ) -> dict[str, Any]:
     """What a push says of one user.
 
@@ -73,19 +74,20 @@ def entry(
         last_active_ago: ms.
         profile: goes along (D-8).
         busy: say busy; else unavailable, as MSC3026 has it for those who do not know.
+        free_for_chat: say free for chat; else online.
     """
     if presence == Presence.BUSY and not busy:
         name = _UNAVAILABLE
     else:
         # Some servers refuse what the schema does not list (X-9).
-        online = presence == Presence.FREE_FOR_CHAT
+        online = presence == Presence.FREE_FOR_CHAT and not free_for_chat
         name = NAMES[Presence.ONLINE] if online else NAMES[presence]
     said: dict[str, Any] = {
         "user_id": user_id,
         "presence": name,
         "last_active_ago": min(max(0, last_active_ago), _LARGEST),
     }
-    if name == "online":
+    if name == "online" or name == "free_for_chat":
         said["currently_active"] = bool(currently_active)
     for key, text in (
         ("status_msg", status_msg),

@@ -353,14 +353,30 @@ class PeerTests(TestCase):
         users = [one["user_id"] for one in edu["content"]["push"]]
         self.assertEqual((name, users), ("there", [AMY]))
 
+    def test_old_servers_are_told_of_free_for_chat(self) -> None:
+        """Who speaks of lists knows it; to all others it is online (X-9)."""
+        self.server.room("!r:here", ALICE, BOB, "@x:modern")
+        self.receive(list_edu(INVITE, BOB, AMY))
+        self.sent()
+        self.successResultOf(self.server.set_status(ALICE, "free_for_chat"))
+        advance(self.server.clock, 12)
+        told = {
+            name: [(one["presence"], one["currently_active"]) for one in push]
+            for name, edu in self.sent()
+            if (push := edu["content"].get("push"))
+        }
+        expected = {"there": [("free_for_chat", True)], "modern": [("online", True)]}
+        self.assertEqual(told, expected)
+
     def test_an_unpoll_is_for_its_origin_alone(self) -> None:
         """The observers of other servers keep their entries (C-20)."""
-        for observer in (BOB, "@x:elsewhere"):
+        others = ("@x:elsewhere", "@y:odd:there")
+        for observer in (BOB, *others):
             origin = observer.partition(":")[2]
             self.receive(list_edu(INVITE, observer, ALICE), origin=origin)
-        self.change(ALICE, accept=[BOB, "@x:elsewhere"])
+        self.change(ALICE, accept=[BOB, *others])
         self.receive(poll_edu("unpoll", [ALICE]))
-        self.assertEqual(self.entries(), {("@x:elsewhere", ALICE): True})
+        self.assertEqual(self.entries(), {(other, ALICE): True for other in others})
 
     def test_invites_of_a_server_are_limited(self) -> None:
         """So many an hour are taken, the rest is dropped (C-30)."""

@@ -10,8 +10,8 @@ from tests.web.connection import Response
 ALICE, CAROL = "@alice:hs.test", "@carol:hs.test"
 
 
-class PresenceListTests(HomeserverTestCase):
-    """Carol, who is in no room, and Alice on her list."""
+class OldClientTestCase(HomeserverTestCase):
+    """Beside the two who share a room, Carol, who is in none."""
 
     def setUp(self) -> None:
         """Carol registers."""
@@ -26,6 +26,10 @@ class PresenceListTests(HomeserverTestCase):
         if method == "GET":
             return self.connection.request(method, path, token=token)
         return self.connection.request(method, path, body, token=token)
+
+
+class PresenceListTests(OldClientTestCase):
+    """Alice on Carol's list."""
 
     def listed(self, version: str = "r0") -> list[dict[str, Any]]:
         """Carol's list."""
@@ -63,3 +67,19 @@ class PresenceListTests(HomeserverTestCase):
         response = self.ask("GET", f"presence/list/{CAROL}", token=self.carol)
         self.assertEqual(response.status, 404)
         self.assertEqual(response.json["errcode"], "M_UNRECOGNIZED")
+
+
+class EraTests(OldClientTestCase):
+    """Old and modern syncs of the same server."""
+
+    def test_each_sync_speaks_as_its_clients_do(self) -> None:
+        """On r0 free for chat is raw and the user is in the content, on v3 neither
+        (X-1, A-110)."""
+        path = f"presence/{ALICE}/status"
+        body = {"presence": "free_for_chat"}
+        self.assertEqual(self.old("PUT", path, self.alice, body).status, 200)
+        self.reactor.advance(1)
+        old = self.seen(self.old("GET", "sync", self.bob).json)["alice"]
+        self.assertEqual((old["presence"], old["user_id"]), ("free_for_chat", ALICE))
+        new = self.seen(self.sync(self.bob))["alice"]
+        self.assertEqual((new["presence"], new.get("user_id")), ("online", None))

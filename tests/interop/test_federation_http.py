@@ -177,9 +177,7 @@ def test_synapse_and_ours_know_each_other(tmp_path: Path) -> None:
         # And the other way round.
         keys = theirs.directory / "data"
         keys.mkdir()
-        (keys / "signing.key").write_text(
-            (theirs.directory / "signing.key").read_text()
-        )
+        shutil.copy(theirs.directory / "signing.key", keys)
         assert one.ask_as(theirs, "PUT", path, content) == (200, {"pdus": {}})
         status, refusal = one.ask("PUT", path, b"{}")
         assert (status, refusal["errcode"]) == (401, "M_UNAUTHORIZED")
