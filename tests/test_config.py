@@ -101,6 +101,26 @@ class ParseTests(TestCase):
         self.assertEqual(500, config.rc_presence.per_origin.per_second)
         self.assertEqual(5, config.rc_presence.per_user.burst_count)
 
+    def test_policies_are_one_or_several(self) -> None:
+        """Who is accepted without asking is a name or a list of them (A-69)."""
+        for written, expected in (
+            ("always", ("always",)),
+            (["reverse", "shared_room"], ("reverse", "shared_room")),
+            ("never", ("never",)),
+            ([], ()),
+        ):
+            config = parse({"presence_list_policy": written})
+            self.assertEqual(config.presence_list_policy, expected)
+        self.assertEqual(
+            "presence.presence_list_policy takes always, reverse, shared_room or "
+            "never, or a list of them, not 'anybody'",
+            self.refusal({"presence_list_policy": ["never", "anybody"]}),
+        )
+        self.assertEqual(
+            "presence_list_policy takes never only by itself",
+            self.refusal({"presence_list_policy": ["never", "always"]}),
+        )
+
     def test_enabled_takes_three_values(self) -> None:
         """Presence is on, off or untracked."""
         for value in (True, False, "untracked"):

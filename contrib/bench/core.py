@@ -25,9 +25,10 @@ from typing import Any
 import attrs
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
+from zope.interface import implementer
 
 from matrix_presence.config import PerUser, RcPresence, parse
-from matrix_presence.interfaces import StoreHead
+from matrix_presence.interfaces import IPresenceStore, StoreHead
 from matrix_presence.rules.states import Presence
 from matrix_presence.service import PresenceService
 from matrix_presence.testing import MemoryHomeserver
@@ -39,6 +40,7 @@ _EPOCH = 1_790_000_000.0
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
+@implementer(IPresenceStore)
 class _NoStore:
     """Takes everything at once: what is measured is the core."""
 
@@ -165,7 +167,8 @@ def quiet(users: int, rooms: int) -> dict[str, float]:
     random.Random(2).shuffle(names)
 
     def syncs() -> None:
-        began, ended = handler.sync_began, handler.sync_ended
+        began: Callable[..., Any] = handler.sync_began
+        ended = handler.sync_ended
         for name, device in names:
             ended(began(name, device, None))
 

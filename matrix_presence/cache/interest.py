@@ -100,14 +100,24 @@ def _newcomers(cache: PresenceCache, joiners: BitMap, before: BitMap) -> BitMap:
     return BitMap([one for one in came if not servers.is_among(one, before)])
 
 
-def worth_telling(cache: PresenceCache, users: BitMap, now: int) -> BitMap:
-    """Those of whom there is more to say than that nothing is known."""
+def worth_telling(
+    cache: PresenceCache, users: BitMap, now: int, *, knows_them: bool = False
+) -> BitMap:
+    """Those of whom there is more to say than that nothing is known.
+
+    Args:
+        knows_them: the one to be told may have seen them as they were before, so that
+            somebody who hides is worth telling too.
+    """
     present = users & cache.present
     columns, since = cache.users, now - _LONG_GONE
     offline = [
         user
         for user in users - present
         if columns.status_msg[user]
-        or (columns.last_active_ts[user] > since and not columns.hidden[user])
+        or (
+            columns.last_active_ts[user] > since
+            and (knows_them or not columns.hidden[user])
+        )
     ]
     return present | BitMap(offline)

@@ -126,17 +126,19 @@ class KeyRing:
         if known is not None:
             self._known.move_to_end(server_name)
             return known
-        stored = await self._stored(server_name)
+        stored = None
+        # Of whom it was asked for, nothing better is stored; made-up names are looked
+        # for once.
+        if self._store is not None and server_name not in self._asked:
+            stored = await self._stored(self._store, server_name)
         if stored is None:
             return ServerKeys(server_name, {}, {}, {}, 0)
         # Another may have fetched newer ones meanwhile.
         return self._known.get(server_name) or self._remember(stored)
 
-    async def _stored(self, server_name: str) -> ServerKeys | None:
-        if self._store is None:
-            return None
+    async def _stored(self, store: KeyStore, server_name: str) -> ServerKeys | None:
         try:
-            stored = await self._store.load(server_name)
+            stored = await store.load(server_name)
             return stored and read_server_keys(stored[0], server_name, stored[1])
         except Exception:
             logger.exception("Stored keys could not be read")

@@ -18,14 +18,13 @@ from matrix_presence.wire.lists import (
     ACCEPT,
     DENY,
     INVITE,
-    MOST_POLLED,
     list_edu,
     poll_edu,
 )
 
 Pair = tuple[int, int]
 
-#: Pairs in one transaction: it has room for the pushes too.
+#: Pairs in one transaction: it has room for the pushes too, and a poll for all.
 _MOST = 40
 #: ms until an invite is sent again, at first and at last.
 _FIRST, _LAST = 3_600_000, 7 * 24 * 3_600_000
@@ -84,7 +83,6 @@ class Letters:
                 polled[observed_id] = None
             elif not self._has_observer_here(observed):
                 unpolled[observed_id] = None
-        assert len(polled) <= MOST_POLLED and len(unpolled) <= MOST_POLLED
         if polled:
             edus.append(poll_edu("poll", polled))
         if unpolled:

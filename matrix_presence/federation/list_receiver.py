@@ -18,7 +18,14 @@ from matrix_presence.cache.presence_cache import PresenceCache
 from matrix_presence.config import PresenceConfig
 from matrix_presence.ids import server_of
 from matrix_presence.lists import PresenceLists
-from matrix_presence.wire.lists import ACCEPT, INVITE, Letter, parse_letter, polled
+from matrix_presence.wire.lists import (
+    ACCEPT,
+    INVITE,
+    Letter,
+    is_about_lists,
+    parse_letter,
+    polled,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +52,7 @@ class ListReceiver:
 
     def edu_received(self, origin: str, edu: object) -> None:
         """An EDU of this origin; it is passed over if it is about something else."""
-        if not self._lists.enabled:
+        if not is_about_lists(edu) or not self._lists.enabled:
             return
         try:
             self._take(origin, edu)
@@ -62,7 +69,7 @@ class ListReceiver:
     def _take_polls(self, origin: str, edu: object) -> None:
         polls, unpolls = (self._ours(polled(edu, key)) for key in ("poll", "unpoll"))
         if polls or unpolls:
-            self._is_old(origin)
+            self._note_old(origin)
         if polls:
             self._poll(origin, polls)
         for user in unpolls:
@@ -76,20 +83,20 @@ class ListReceiver:
                 self._lists.invited_from_elsewhere(
                     letter.observer_id, letter.observed_id
                 )
-                self._is_old(origin)
+                self._note_old(origin)
             return
         # Of whom nothing is known there is no entry either.
         observer = cache.users.find(letter.observer_id)
         observed = cache.users.find(letter.observed_id)
         if observer is None or observed is None or not cache.users.is_local[observer]:
             return
-        self._is_old(origin)
+        self._note_old(origin)
         if letter.edu_type == ACCEPT:
             self._lists.accepted(observer, observed)
         else:
             self._lists.denied(observer, observed)
 
-    def _is_old(self, origin: str) -> None:
+    def _note_old(self, origin: str) -> None:
         """It knows free for chat, as servers did that know this (X-9)."""
         server = self._cache.servers.find(origin)
         if server is not None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable
 
+from pyroaring import BitMap
+
 from matrix_presence.cache.servers import Servers
 from matrix_presence.cache.wheel import Wheel
 
@@ -40,6 +42,8 @@ class Pings:
         self._next_ts = array("q")
         #: By destination: its slot in the wheel.
         self._slots = array("q")
+        #: Destinations that have heard of everybody since the start.
+        self._met = BitMap()
         self.wheel = Wheel(self._slots, SLOT)
 
     def meet(self, now: int) -> None:
@@ -55,11 +59,13 @@ class Pings:
 
     def introduced(self, destination: int, now: int) -> None:
         """It has just come in and hears of everybody there is to hear of."""
+        self._met.add(destination)
         wait = self._interval * (1 + self._chance()) / 2
         self._plan(destination, now + int(wait))
 
     def pinged(self, destination: int, now: int) -> None:
         """It is told now, and again after the interval, a little less each time."""
+        self._met.add(destination)
         wait = self._interval * (0.9 + self._chance() / 10)
         self._plan(destination, now + int(wait))
 
@@ -70,6 +76,10 @@ class Pings:
     def is_due(self, destination: int, now: int) -> bool:
         """Whether its time has come; also if it was passed over then."""
         return 0 < self._next_ts[destination] <= now
+
+    def is_first(self, destination: int) -> bool:
+        """Whether it has not been told of everybody since the start."""
+        return destination not in self._met
 
     def forget(self, destination: int) -> None:
         """There is nobody to tell it of."""

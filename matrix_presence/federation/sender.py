@@ -336,7 +336,11 @@ class Sender:
         if not visible:
             self._pings.forget(destination)
             return
-        present = visible & self._cache.present
-        if present:
-            self.outbox.tell(BitMap([destination]), present, urgent=False)
+        if self._pings.is_first(destination):
+            # What it was to be told before a restart is lost: it hears of everybody.
+            worth = interest.worth_telling(self._cache, visible, now, knows_them=True)
+        else:
+            worth = visible & self._cache.present
+        if worth:
+            self.outbox.tell(BitMap([destination]), worth, urgent=False)
         self._pings.pinged(destination, now)

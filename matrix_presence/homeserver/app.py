@@ -73,9 +73,7 @@ async def make_service(reactor: Any, config: ServeConfig) -> EmbeddedHomeserver:
     except Exception:
         await database.close()
         raise
-    service = EmbeddedHomeserver(
-        reactor, config, database, accounts, rooms, federation
-    )
+    service = EmbeddedHomeserver(reactor, config, database, accounts, rooms, federation)
     service.when_stopped = lock.release
     return service
 

@@ -145,8 +145,7 @@ class Router(Resource):
         names, endpoint, values = found
         try:
             return endpoint, {
-                name: value.decode()
-                for name, value in zip(names, values, strict=True)
+                name: value.decode() for name, value in zip(names, values, strict=True)
             }
         except UnicodeDecodeError:
             raise InvalidParam("A segment of the path is not UTF-8") from None

@@ -94,6 +94,18 @@ class Letter(NamedTuple):
     observed_id: str
 
 
+def is_about_lists(edu: object) -> bool:
+    """Whether there may be anything about presence lists in this EDU: a quick look."""
+    if type(edu) is not dict:
+        return False
+    content = edu.get("content")
+    if type(content) is not dict:
+        return False
+    return (
+        edu.get("edu_type") != "m.presence" or "poll" in content or "unpoll" in content
+    )
+
+
 def parse_letter(edu: object, origin: str) -> Letter | None:
     """None if it is something else, or not this origin's to say (C-26).
 

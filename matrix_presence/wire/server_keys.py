@@ -18,6 +18,7 @@ from signedjson.key import (
 )
 from signedjson.types import SigningKey, VerifyKey
 
+from matrix_presence.wire.canonical import NotCanonical, canonical
 from matrix_presence.wire.signing import BadSignature, signed_json, verify_json
 
 #: Where a server answers with its document, and a notary with those of others.
@@ -29,6 +30,9 @@ QUERY_PATH = "/_matrix/key/v2/query"
 LONGEST_VALIDITY = 7 * 24 * 3_600_000
 #: Keys of one kind in a document that are looked at. A server needs one or two.
 _MOST_KEYS = 32
+#: Bytes of a document in canonical JSON. It is kept for those who ask us, so nobody may
+#: fill it with anything else.
+_MOST_BYTES = 8192
 
 _KEY_ID = re.compile(r"ed25519:([a-zA-Z0-9_]{1,64})")
 
@@ -104,11 +108,17 @@ def read_server_keys(document: object, server_name: str, now: int) -> ServerKeys
     A key that has not signed the document is left out: anybody could have put it there.
 
     Raises:
-        BadKeys: it is of another server, signed by no key of its own, or no such
-            document at all.
+        BadKeys: it is of another server, signed by no key of its own, too long, or no
+            such document at all.
     """
     if not isinstance(document, dict) or document.get("server_name") != server_name:
         raise BadKeys(f"This is no document of the keys of {server_name}")
+    try:
+        size = len(canonical(document))
+    except NotCanonical as reason:
+        raise BadKeys(f"The keys of {server_name} cannot be signed: {reason}") from None
+    if size > _MOST_BYTES:
+        raise BadKeys(f"The document of the keys of {server_name} is too long")
     valid_until_ts = document.get("valid_until_ts")
     if type(valid_until_ts) is not int:
         raise BadKeys(f"The keys of {server_name} do not say how long they are valid")

@@ -264,6 +264,21 @@ class SignatureTests(ServersTestCase):
         header = said.header().replace(b'destination="there",', b"")
         self.assertEqual(200, self.raw("PUT", path, content, header).status)
 
+    def test_one_right_signature_of_several_is_enough(self) -> None:
+        """A server that changes its key may sign with both (C-53)."""
+        path = SEND + "1"
+        content: dict[str, Any] = {"pdus": []}
+        body = encode_canonical_json(content)
+        headers = [
+            sign_request("PUT", path, "here", "there", key, body).header()
+            for key in (generate_signing_key("b_2"), self.here.own.key)
+        ]
+        both = b"\r\nAuthorization: ".join(headers)
+        self.assertEqual(200, self.raw("PUT", path, content, both).status)
+        wrong = b"\r\nAuthorization: ".join(headers[:1] * 2)
+        self.there.heard.clear()
+        self.assert_refused(self.raw("PUT", path, content, wrong))
+
     def test_what_is_checked_is_what_is_used(self) -> None:
         """Of a key that comes twice, one value counts for both (C-95)."""
         path = SEND + "1"

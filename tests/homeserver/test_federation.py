@@ -195,6 +195,7 @@ class FederatingTests(TestCase):
         self.successResultOf(started)
         site: Any = self.reactor.tcpServers[-1][1]
         self.root = site.resource
+        self.body_limit = site.body_limit
         self.internet.agents[b"hs.test"] = RequestTraversalAgent(self.root)
         self.addCleanup(lambda: self.successResultOf(self.server.stopService()))
 
@@ -243,6 +244,10 @@ class FederatingTests(TestCase):
         answer = self.successResultOf(Deferred.fromCoroutine(putting))
         (result,) = answer["pdus"].values()
         self.assertEqual({"error": "This server shares no rooms"}, result)
+
+    def test_the_largest_transaction_fits(self) -> None:
+        """Fifty PDUs and a hundred EDUs of 64 KiB each (C-43)."""
+        self.assertGreaterEqual(self.body_limit, 150 * 65536)
 
     def test_the_keys_of_others_are_stored(self) -> None:
         """For after a restart (C-61)."""

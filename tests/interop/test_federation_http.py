@@ -14,10 +14,18 @@ from typing import Any
 
 import attrs
 import pytest
+import pytest_twisted
 from signedjson.key import read_signing_keys
+from twisted.internet import reactor
 
 from contrib.bench.servers import Server, free_port, presence_server
 from contrib.bench.synapse_server import synapse_installed, synapse_server
+from matrix_presence.federation.client import Refused, Unreachable
+from matrix_presence.homeserver.federation_side import federation_side
+from matrix_presence.homeserver.server_keys import StoredKeys
+from matrix_presence.homeserver.settings import parse_options, settle
+from matrix_presence.homeserver.signing_keys import signing_keys
+from matrix_presence.storage.database import Database
 from matrix_presence.wire.canonical import canonical
 from matrix_presence.wire.server_keys import SERVER_PATH, read_server_keys
 from matrix_presence.wire.x_matrix import sign_request
@@ -181,3 +189,36 @@ def test_synapse_and_ours_know_each_other(tmp_path: Path) -> None:
         assert one.ask_as(theirs, "PUT", path, content) == (200, {"pdus": {}})
         status, refusal = one.ask("PUT", path, b"{}")
         assert (status, refusal["errcode"]) == (401, "M_UNAUTHORIZED")
+
+
+@needs_synapse
+@pytest_twisted.ensureDeferred
+async def test_synapse_takes_our_transactions(tmp_path: Path) -> None:
+    """All of them on one connection that stays open (C-40, C-42, C-51)."""
+    _, certificate = make_certificates(tmp_path)
+    entry = {"user_id": "@a:here", "presence": "online", "last_active_ago": 1}
+    edus = [{"edu_type": "m.presence", "content": {"push": [entry]}}]
+    with (
+        synapse(tmp_path / "synapse", certificate) as theirs,
+        ours(tmp_path / "ours", certificate, "--federation-insecure") as one,
+    ):
+        data = one.directory / "data"
+        options = {
+            "server_name": one.name,
+            "data": str(data),
+            "federation_insecure": True,
+        }
+        keys = signing_keys(data / "signing.key")
+        store = StoredKeys(Database.immediate())
+        side = federation_side(reactor, settle(parse_options(options)), keys, store)
+        assert side is not None
+        for _ in range(5):
+            await side.link.send(theirs.name, edus)
+        path = "/_matrix/federation/v1/version"
+        answer = await side.client.get(theirs.name, path)
+        assert answer["server"]["name"] == "Synapse"
+        with pytest.raises(Refused):
+            await side.client.get(theirs.name, "/_matrix/federation/v1/nothing")
+        with pytest.raises(Unreachable):
+            await side.client.get("localhost:1", path)
+        await side.stop()

@@ -34,7 +34,7 @@ class _Request(DummyRequest):
 
 
 class HomeserverPort:
-    """What presence relies on; `homeserver` has Alice on one device, `token` is hers."""
+    """What presence relies on: Alice has one device and this token."""
 
     homeserver: Any
     token: str

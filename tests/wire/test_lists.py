@@ -13,6 +13,7 @@ from matrix_presence.wire.lists import (
     MOST_POLLED,
     Letter,
     ListUpdate,
+    is_about_lists,
     list_edu,
     listed,
     parse_letter,
@@ -87,6 +88,8 @@ class EduTests(TestCase):
         """Whatever comes, nothing raises (C-4)."""
         letter = parse_letter(edu, "here")
         self.assertIn(letter and letter.observer_id, (None, ALICE))
+        if not is_about_lists(edu):
+            self.assertEqual((letter, polled(edu, "poll")), (None, []))
         for key in ("poll", "unpoll"):
             self.assertLessEqual(set(polled(edu, key)), {ALICE, BOB})
 

@@ -93,6 +93,8 @@ class ServerKeysTests(TestCase):
             document(valid_until_ts="tomorrow"),
             document(valid_until_ts=True),
             document(verify_keys=[]),
+            document(more="x" * 8192),
+            document() | {"more": 1.5},
             document(verify_keys={"ed25519:a_1": {"key": "short"}}),
             document() | {"valid_until_ts": NOW},
         )
