@@ -190,12 +190,24 @@ class PresenceView:
         shaped = old_event if era.is_old else event
         users, now = self._cache.users, self._now()
         ids, profiles = users.ids, users.profiles
+        presence, status_msg = users.presence, users.status_msg
+        last_active_ts, hidden = users.last_active_ts, users.hidden
+        shown_active = users.shown_active
         events = []
+        # The same as `_content`, written out: a first sync goes round thousands of
+        # times, and the calls would be half of it.
         for user in selected:
-            # Not worked out anew: what was told last is what holds until told
-            # otherwise (B-31).
-            active = bool(users.shown_active[user])
-            content = self._content(user, now, active, own=user == viewer, era=era)
+            active_ts = last_active_ts[user]
+            told = active_ts and (not hidden[user] or user == viewer)
+            content = status_content(
+                presence[user],
+                status_msg[user],
+                now - active_ts if told else None,
+                # Not worked out anew: what was told last is what holds until told
+                # otherwise (B-31).
+                shown_active[user] == 1,
+                era,
+            )
             if user in profiles:
                 with_profile(content, profiles[user])
             events.append(shaped(ids[user], content))

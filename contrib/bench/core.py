@@ -47,13 +47,13 @@ class _NoStore:
     def open(self) -> Deferred[StoreHead]:
         return succeed(StoreHead(0, True))
 
-    def load(self, after: str, limit: int) -> Deferred[list[Any]]:
+    def load(self, after: str, limit: int) -> Any:
         return succeed([])
 
-    def load_lists(self, after: tuple[str, str], limit: int) -> Deferred[list[Any]]:
+    def load_lists(self, after: tuple[str, str], limit: int) -> Any:
         return succeed([])
 
-    def write(self, batch: Any) -> Deferred[list[str]]:
+    def write(self, batch: Any) -> Any:
         return succeed([])
 
     def close(self, position: int | None) -> Deferred[None]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from matrix_presence.rules.profiles import Profile
-from matrix_presence.rules.states import NAMES, Presence
+from matrix_presence.rules.states import FREE_FOR_CHAT, NAMES, ONLINE, Presence
 
 #: Modern clients know three states, and busy where it is switched on. Free for chat is
 #: a kind of online to them (X-1).
@@ -71,12 +71,14 @@ def status_content(
     """
     content: dict[str, Any] = {"presence": era.names[presence]}
     if last_active_ago is not None:
-        content["last_active_ago"] = min(max(0, last_active_ago), _LARGEST)
+        if not 0 <= last_active_ago <= _LARGEST:
+            last_active_ago = 0 if last_active_ago < 0 else _LARGEST
+        content["last_active_ago"] = last_active_ago
     if status_msg:
         content["status_msg"] = status_msg
-    if presence == Presence.ONLINE:
+    if presence == ONLINE:
         content["currently_active"] = currently_active
-    elif presence == Presence.FREE_FOR_CHAT:
+    elif presence == FREE_FOR_CHAT:
         content["currently_active"] = currently_active
         if content["presence"] != NAMES[Presence.FREE_FOR_CHAT]:
             content[STATE_KEY] = NAMES[Presence.FREE_FOR_CHAT]
