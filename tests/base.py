@@ -25,9 +25,13 @@ from twisted.trial.unittest import SynchronousTestCase
 # The machine may be busy with other tests, so no example has a deadline. A test of a
 # port is inherited by one class for each implementation, which hypothesis takes for a
 # mistake unless told otherwise.
+#
+# Where CI is set, the same examples are tried each time, so that a change is judged by
+# what it changes; everywhere else each run looks for new ones.
 settings.register_profile(
     "matrix_presence",
     deadline=None,
+    derandomize="CI" in os.environ,
     suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow],
 )
 settings.load_profile("matrix_presence")

@@ -20,6 +20,7 @@ FLOORS = (
     ("cache", "wire"),
     ("interfaces",),
     (
+        "device_inputs",
         "handler",
         "lists",
         "persistence",

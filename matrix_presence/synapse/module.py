@@ -10,7 +10,7 @@ from synapse.module_api import ModuleApi
 from synapse.module_api.errors import ConfigError as SynapseConfigError
 
 from matrix_presence.config import ConfigError
-from matrix_presence.handler import NO_DEVICE
+from matrix_presence.device_inputs import NO_DEVICE
 from matrix_presence.synapse.options import ModuleConfig, parse_entry
 from matrix_presence.synapse.takeover import build, install, is_installed
 

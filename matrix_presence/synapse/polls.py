@@ -12,7 +12,7 @@ from types import TracebackType
 
 from synapse.logging.context import current_context
 
-from matrix_presence.handler import OpenSync
+from matrix_presence.device_inputs import OpenSync
 from matrix_presence.rules.states import BY_NAME, ONLINE
 from matrix_presence.synapse.parts import Parts
 

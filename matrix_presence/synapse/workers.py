@@ -10,7 +10,8 @@ from __future__ import annotations
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from matrix_presence.cache.presence_cache import PresenceCache
-from matrix_presence.handler import NO_DEVICE, OpenSync, PresenceHandler
+from matrix_presence.device_inputs import NO_DEVICE, OpenSync
+from matrix_presence.handler import PresenceHandler
 from matrix_presence.rules.states import OFFLINE
 
 #: Seconds.

@@ -1,0 +1,317 @@
+"""What devices and time do to presence: the first half of `PresenceHandler`.
+
+A status, a sync, a pro-active event, a time-out. What each leads to is decided in
+`rules`; the usual case, in which nothing that others see changes, takes a short way.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
+
+from matrix_presence.cache.devices import (
+    A_SYNC,
+    HELD,
+    NO_ROW,
+    PRESENCE,
+    SERIAL_AT,
+    SYNCING,
+)
+from matrix_presence.cache.limits import Buckets
+from matrix_presence.cache.presence_cache import PresenceCache
+from matrix_presence.config import PresenceConfig
+from matrix_presence.errors import LimitExceeded
+from matrix_presence.interfaces import Requester
+from matrix_presence.lists import PresenceLists
+from matrix_presence.persistence import Persistence
+from matrix_presence.postponed import Postponed
+from matrix_presence.remotes import Remotes
+from matrix_presence.rules.devices import (
+    KEPT,
+    NOT_HELD,
+    UNKNOWN,
+    Device,
+    status_set,
+    synced,
+    was_active,
+)
+from matrix_presence.rules.states import IDLING, OFFLINE, ONLINE
+from matrix_presence.rules.timeouts import Timeouts
+from matrix_presence.standings import Standings
+from matrix_presence.ticks import Ticks
+
+logger = logging.getLogger(__name__)
+
+#: The device of tokens without one (A-30).
+NO_DEVICE = ""
+
+#: A sync that is under way: the user, the row of the device and its serial.
+OpenSync = tuple[int, int, int]
+
+
+class DeviceInputs:
+    """Inputs that come from the devices of users, and from the clock."""
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        cache: PresenceCache,
+        config: PresenceConfig,
+        ticks: Ticks,
+        persistence: Persistence,
+        lists: PresenceLists | None = None,
+    ) -> None:
+        #: Presence lists; None where there are none.
+        self.lists = lists
+        self._seconds = clock.seconds
+        self.cache = cache
+        self.config = config
+        self._ticks = ticks
+        self._persistence = persistence
+        self._dirty = persistence.dirty
+        self.timeouts = timeouts_of(config)
+        limit = config.rc_presence.per_user
+        self._status_limit = Buckets(limit.per_second, limit.burst_count)
+        self._sync_limit = Buckets(limit.per_second, limit.burst_count)
+        self._postponed = Postponed(cache.wheel)
+        self._standings = Standings(
+            cache,
+            self.timeouts,
+            ticks,
+            persistence,
+            keep_status=config.keep_status_when_offline,
+        )
+        self._remotes = Remotes(cache, self.timeouts, self._standings, persistence)
+
+    def now(self) -> int:
+        """The time, epoch ms."""
+        return int(self._seconds() * 1000)
+
+    # What clients do.
+
+    def set_status(
+        self, requester: Requester, presence: int, status_msg: str | None
+    ) -> Deferred[None]:
+        """A user sets their status; fires when it is on disk.
+
+        Raises:
+            LimitExceeded: too many at once. The newest refused status is applied when
+                the limit allows all the same: going online and offline within the
+                limit ends offline.
+
+        Fails with:
+            NotStored: the store could not write it.
+        """
+        user = self.cache.users.intern(requester.user_id)
+        device_id = requester.device_id or NO_DEVICE
+
+        def apply() -> bool:
+            kept = requester.is_appservice and self.config.appservice_persist
+            return self._set_status(user, device_id, presence, status_msg, kept)
+
+        def apply_later() -> None:
+            # Nobody waits for the store: it was refused. It is kept all the same.
+            if apply():
+                self._persistence.durable(user).addErrback(lambda _: None)
+
+        now, limit = self.now(), self._status_limit
+        wait = limit.take(user, now)
+        self._postponed.status_set(user, device_id)
+        if wait:
+            until = now + wait
+            self._postponed.hold(user, (device_id, "status"), limit, until, apply_later)
+            raise LimitExceeded(wait)
+        if not apply() and self._persistence.is_sure(user):
+            return succeed(None)  # The store says just this already.
+        return self._persistence.durable(user)
+
+    def _set_status(
+        self,
+        user: int,
+        device_id: str,
+        presence: int,
+        status_msg: str | None,
+        kept: bool,
+    ) -> bool:
+        """Whether anything the user said is new, their being there aside."""
+        now = self.now()
+        row, before = self._device(user, device_id)
+        after = status_set(before, presence, now, self.timeouts, kept=kept)
+        news = self.cache.users.status_msg[user] != status_msg
+        self.cache.users.status_msg[user] = status_msg
+        self._put_device(user, device_id, row, after)
+        self._standings.refresh(user, now, news=news)
+        return news or before[:3] != after[:3]
+
+    def sync_began(
+        self, user_id: str, device_id: str | None, stated: int | None
+    ) -> OpenSync | None:
+        """A sync (or any event stream) of this device begins.
+
+        `stated` is its `set_presence`, None if omitted. What it answers has to be given
+        to `sync_ended` when the sync returns; None if it does not count as connected.
+        """
+        devices, now = self.cache.devices, int(self._seconds() * 1000)
+        device_id = device_id or NO_DEVICE
+        user, row = self._find(user_id, device_id)
+        # Nearly all syncs go on with what the one before them said.
+        state = devices.state[row] if row >= 0 else HELD
+        if not state & HELD:
+            presence = state & PRESENCE
+            if stated is None or stated == ONLINE:
+                goes_on = presence >= ONLINE
+            else:
+                goes_on = presence == stated != OFFLINE
+            if goes_on and (
+                state & SYNCING
+                or now - devices.last_seen_ts[row] < self.timeouts.sync_online
+            ):
+                devices.state[row] = state + A_SYNC
+                if self._postponed:
+                    # The newest word of a device is the one that counts.
+                    self._postponed.synced(user, device_id)
+                return user, row, state >> SERIAL_AT
+        row = self._sync_changes_something(user, device_id, row, stated, now)
+        if stated == OFFLINE:
+            return None
+        return user, row, devices.state[row] >> SERIAL_AT
+
+    def _sync_changes_something(
+        self, user: int, device_id: str, row: int, stated: int | None, now: int
+    ) -> int:
+        before = self.cache.devices.read(row) if row >= 0 else UNKNOWN
+        after = synced(before, stated, now, self.timeouts)
+        is_change = (before.presence, before.hold) != (after.presence, after.hold)
+        wait = self._sync_limit.take(user, now) if is_change else 0
+        if wait:
+            # Connected all the same; what it says comes when the limit allows (A-83).
+            apply = partial(self._apply_postponed_sync, user, device_id, stated)
+            self._postponed.hold(
+                user, (device_id, "sync"), self._sync_limit, now + wait, apply
+            )
+            if stated == OFFLINE:
+                return row
+            after = before._replace(syncing=before.syncing + 1, last_seen_ts=now)
+        else:
+            self._postponed.synced(user, device_id)
+        row = self._put_device(user, device_id, row, after)
+        self._standings.refresh(user, now)
+        return row
+
+    def _apply_postponed_sync(
+        self, user: int, device_id: str, stated: int | None
+    ) -> None:
+        now = self.now()
+        row, device = self._device(user, device_id)
+        after = synced(device, stated, now, self.timeouts)
+        self._put_device(
+            user,
+            device_id,
+            row,
+            after._replace(syncing=device.syncing, last_seen_ts=device.last_seen_ts),
+        )
+
+    def sync_ended(self, sync: OpenSync) -> None:
+        """A sync that `sync_began` answered for returns."""
+        user, row, serial = sync
+        devices = self.cache.devices
+        state = devices.state[row]
+        if state >> SERIAL_AT != serial:
+            return  # Logged out in the meantime.
+        # Being connected counts from here (B-46).
+        now = devices.last_seen_ts[row] = int(self._seconds() * 1000)
+        devices.state[row] = state = state - A_SYNC
+        if not state & SYNCING:
+            self.cache.wheel.put(user, now + self.timeouts.sync_online)
+
+    def active(
+        self, user_id: str, device_id: str | None, *, is_appservice: bool = False
+    ) -> None:
+        """A pro-active event: a message, a receipt, typing (B-12, B-17).
+
+        Args:
+            is_appservice: done by an application service for one of its users (B-21).
+        """
+        if is_appservice and not self.config.appservice_bump:
+            return
+        users, devices = self.cache.users, self.cache.devices
+        now = int(self._seconds() * 1000)
+        user, row = self._find(user_id, device_id or NO_DEVICE)
+        # Nearly always somebody who is there goes on being there.
+        if (
+            row >= 0
+            and (state := devices.state[row]) & SYNCING
+            and not state & HELD
+            and state & PRESENCE in IDLING
+            and users.shown_active[user]
+        ):
+            devices.last_active_ts[row] = users.last_active_ts[user] = now
+            self._dirty.add(user)
+            return
+        if not users.is_local[user]:
+            return  # Their own server knows, and tells us.
+        device = devices.read(row) if row >= 0 else UNKNOWN
+        mode = self.config.activity_when_disconnected
+        after = was_active(
+            device, now, self.timeouts, when_disconnected=mode == "online"
+        )
+        if after is not device:
+            self._put_device(user, device_id or NO_DEVICE, row, after)
+        elif mode == "bump" and device.hold in (NOT_HELD, KEPT):
+            users.last_active_ts[user] = now
+        self._standings.refresh(user, now)
+
+    # What time does.
+
+    def time_out(self, most: int) -> bool:
+        """Look at up to `most` users who are due; whether there may be more."""
+        now = self.now()
+        due = self.cache.wheel.due(now, most)
+        for user in due:
+            try:
+                if not self.cache.users.is_local[user]:
+                    self._remotes.time_out(user, now)
+                    continue
+                self._postponed.apply(user, now)
+                self._standings.refresh(user, now)
+            except Exception:  # One user's fault is not the others'.
+                logger.exception("A time-out failed")
+        return len(due) >= most
+
+    # How it all ends up in the cache.
+
+    def _find(self, user_id: str, device_id: str) -> tuple[int, int]:
+        """The user, known from here on, and the row of the device or `NO_ROW`."""
+        users, devices = self.cache.users, self.cache.devices
+        user = users.index.get(user_id)
+        if user is None:
+            return users.intern(user_id), NO_ROW
+        # `Devices.find`, without the call: every sync and every message comes by here.
+        row = users.first_device[user]
+        while row >= 0 and devices.ids[row] != device_id:
+            row = devices.next[row]
+        return user, row
+
+    def _device(self, user: int, device_id: str) -> tuple[int, Device]:
+        row = self.cache.devices.find(user, device_id)
+        return row, self.cache.devices.read(row) if row >= 0 else UNKNOWN
+
+    def _put_device(self, user: int, device_id: str, row: int, device: Device) -> int:
+        if row < 0:
+            return self.cache.devices.add(user, device_id, device)
+        self.cache.devices.write(row, device)
+        return row
+
+
+def timeouts_of(config: PresenceConfig) -> Timeouts:
+    """The thresholds the rules need, from the options."""
+    return Timeouts(
+        last_active_granularity=config.last_active_granularity,
+        sync_online=config.sync_online_timeout,
+        idle=config.idle_timeout,
+        busy_online=config.busy_online_timeout,
+        federation=config.federation_timeout,
+    )
