@@ -14,14 +14,17 @@ from twisted.internet.interfaces import IReactorTime
 
 from matrix_presence.cache.devices import (
     A_SYNC,
-    HELD,
+    COMES_UP,
+    GOES_ON,
     NO_ROW,
-    PRESENCE,
     SERIAL_AT,
+    STATED,
+    STAYS,
     SYNCING,
 )
 from matrix_presence.cache.limits import Buckets
 from matrix_presence.cache.presence_cache import PresenceCache
+from matrix_presence.cache.users import FLAGS, LAST_ACTIVE_AT, SHOWN_ACTIVE
 from matrix_presence.config import PresenceConfig
 from matrix_presence.errors import LimitExceeded
 from matrix_presence.interfaces import Requester
@@ -38,7 +41,7 @@ from matrix_presence.rules.devices import (
     synced,
     was_active,
 )
-from matrix_presence.rules.states import IDLING, OFFLINE, ONLINE
+from matrix_presence.rules.states import OFFLINE, ONLINE
 from matrix_presence.rules.timeouts import Timeouts
 from matrix_presence.standings import Standings
 from matrix_presence.ticks import Ticks
@@ -68,6 +71,8 @@ class DeviceInputs:
         self.lists = lists
         self._seconds = clock.seconds
         self.cache = cache
+        # Every sync and every message comes by these two.
+        self._user_of, self._first_device = cache.users.index, cache.users.first_device
         self.config = config
         self._ticks = ticks
         self._persistence = persistence
@@ -154,27 +159,31 @@ class DeviceInputs:
         `stated` is its `set_presence`, None if omitted. What it answers has to be given
         to `sync_ended` when the sync returns; None if it does not count as connected.
         """
-        devices, now = self.cache.devices, int(self._seconds() * 1000)
-        device_id = device_id or NO_DEVICE
-        user, row = self._find(user_id, device_id)
+        devices = self.cache.devices
+        user = self._user_of.get(user_id)
+        if user is None:
+            user = self.cache.users.intern(user_id)
+        row = self._first_device[user]
+        if devices.ids[row] != device_id:
+            device_id = device_id or NO_DEVICE
+            row = devices.find(user, device_id)
         # Nearly all syncs go on with what the one before them said.
-        state = devices.state[row] if row >= 0 else HELD
-        if not state & HELD:
-            presence = state & PRESENCE
-            if stated is None or stated == ONLINE:
-                goes_on = presence >= ONLINE
-            else:
-                goes_on = presence == stated != OFFLINE
-            if goes_on and (
-                state & SYNCING
-                or now - devices.last_seen_ts[row] < self.timeouts.sync_online
-            ):
-                devices.state[row] = state + A_SYNC
-                if self._postponed:
-                    # The newest word of a device is the one that counts.
-                    self._postponed.synced(user, device_id)
-                return user, row, state >> SERIAL_AT
-        row = self._sync_changes_something(user, device_id, row, stated, now)
+        state = devices.state[row]
+        if stated is None or stated == ONLINE:
+            goes_on = state & GOES_ON
+        else:
+            goes_on = state & STATED == stated != OFFLINE
+        if goes_on and (
+            state & SYNCING
+            or self._seconds() * 1000 - devices.last_seen_ts[row]
+            < self.timeouts.sync_online
+        ):
+            devices.state[row] = state + A_SYNC
+            if self._postponed.by_user:
+                # The newest word of a device is the one that counts.
+                self._postponed.synced(user, device_id)
+            return user, row, state >> SERIAL_AT
+        row = self._sync_changes_something(user, device_id, row, stated, self.now())
         if stated == OFFLINE:
             return None
         return user, row, devices.state[row] >> SERIAL_AT
@@ -182,7 +191,7 @@ class DeviceInputs:
     def _sync_changes_something(
         self, user: int, device_id: str, row: int, stated: int | None, now: int
     ) -> int:
-        before = self.cache.devices.read(row) if row >= 0 else UNKNOWN
+        before = self.cache.devices.read(row) if row else UNKNOWN
         after = synced(before, stated, now, self.timeouts)
         is_change = (before.presence, before.hold) != (after.presence, after.hold)
         wait = self._sync_limit.take(user, now) if is_change else 0
@@ -223,9 +232,11 @@ class DeviceInputs:
             return  # Logged out in the meantime.
         # Being connected counts from here (B-46).
         now = devices.last_seen_ts[row] = int(self._seconds() * 1000)
-        devices.state[row] = state = state - A_SYNC
-        if not state & SYNCING:
+        state -= A_SYNC
+        if not state & (SYNCING | COMES_UP):
+            state |= COMES_UP
             self.cache.wheel.put(user, now + self.timeouts.sync_online)
+        devices.state[row] = state
 
     def active(
         self, user_id: str, device_id: str | None, *, is_appservice: bool = False
@@ -239,29 +250,33 @@ class DeviceInputs:
             return
         users, devices = self.cache.users, self.cache.devices
         now = int(self._seconds() * 1000)
-        user, row = self._find(user_id, device_id or NO_DEVICE)
+        user = self._user_of.get(user_id)
+        if user is None:
+            user = users.intern(user_id)
+        row = self._first_device[user]
+        if devices.ids[row] != device_id:
+            device_id = device_id or NO_DEVICE
+            row = devices.find(user, device_id)
         # Nearly always somebody who is there goes on being there.
-        if (
-            row >= 0
-            and (state := devices.state[row]) & SYNCING
-            and not state & HELD
-            and state & PRESENCE in IDLING
-            and users.shown_active[user]
-        ):
-            devices.last_active_ts[row] = users.last_active_ts[user] = now
-            self._dirty.add(user)
-            return
+        state = devices.state[row]
+        if state & STAYS and state & SYNCING:
+            standing = users.standing[user]
+            if standing & SHOWN_ACTIVE:
+                devices.last_active_ts[row] = now
+                users.standing[user] = now << LAST_ACTIVE_AT | standing & FLAGS
+                self._dirty.add(user)
+                return
         if not users.is_local[user]:
             return  # Their own server knows, and tells us.
-        device = devices.read(row) if row >= 0 else UNKNOWN
+        device = devices.read(row) if row else UNKNOWN
         mode = self.config.activity_when_disconnected
         after = was_active(
             device, now, self.timeouts, when_disconnected=mode == "online"
         )
         if after is not device:
-            self._put_device(user, device_id or NO_DEVICE, row, after)
+            self._put_device(user, device_id, row, after)
         elif mode == "bump" and device.hold in (NOT_HELD, KEPT):
-            users.last_active_ts[user] = now
+            users.was_active(user, now)
         self._standings.refresh(user, now)
 
     # What time does.
@@ -275,6 +290,7 @@ class DeviceInputs:
                 if not self.cache.users.is_local[user]:
                     self._remotes.time_out(user, now)
                     continue
+                self.cache.devices.came_up(user)
                 self._postponed.apply(user, now)
                 self._standings.refresh(user, now)
             except Exception:  # One user's fault is not the others'.
@@ -283,24 +299,12 @@ class DeviceInputs:
 
     # How it all ends up in the cache.
 
-    def _find(self, user_id: str, device_id: str) -> tuple[int, int]:
-        """The user, known from here on, and the row of the device or `NO_ROW`."""
-        users, devices = self.cache.users, self.cache.devices
-        user = users.index.get(user_id)
-        if user is None:
-            return users.intern(user_id), NO_ROW
-        # `Devices.find`, without the call: every sync and every message comes by here.
-        row = users.first_device[user]
-        while row >= 0 and devices.ids[row] != device_id:
-            row = devices.next[row]
-        return user, row
-
     def _device(self, user: int, device_id: str) -> tuple[int, Device]:
         row = self.cache.devices.find(user, device_id)
-        return row, self.cache.devices.read(row) if row >= 0 else UNKNOWN
+        return row, self.cache.devices.read(row) if row else UNKNOWN
 
     def _put_device(self, user: int, device_id: str, row: int, device: Device) -> int:
-        if row < 0:
+        if row == NO_ROW:
             return self.cache.devices.add(user, device_id, device)
         self.cache.devices.write(row, device)
         return row

@@ -29,7 +29,7 @@ class PresenceHandler(DeviceInputs):
         """A new account: active just now, though not connected (A-111)."""
         user = self.cache.users.intern(user_id)
         self.cache.gone.discard(user)
-        self.cache.users.last_active_ts[user] = self.now()
+        self.cache.users.was_active(user, self.now())
         self._dirty.add(user)
 
     def joined(self, room_id: str, user_id: str) -> None:

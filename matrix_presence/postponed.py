@@ -29,10 +29,8 @@ class Postponed:
 
     def __init__(self, wheel: Wheel) -> None:
         self._wheel = wheel
-        self._by_user: dict[int, dict[_Of, _Held]] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._by_user)
+        #: Empty nearly always: look before you ask.
+        self.by_user: dict[int, dict[_Of, _Held]] = {}
 
     def hold(
         self,
@@ -43,34 +41,34 @@ class Postponed:
         apply: Callable[[], None],
     ) -> None:
         """Call `apply` when `limit` allows, which is not before `until` (epoch ms)."""
-        held = self._by_user.setdefault(user, {})
+        held = self.by_user.setdefault(user, {})
         held.pop(of, None)  # They are applied in the order of the newest of each.
         held[of] = _Held(limit, apply)
         self._wheel.put(user, until)
 
     def status_set(self, user: int, device_id: str) -> None:
         """A status says all that was held back of its device."""
-        held = self._by_user.get(user)
+        held = self.by_user.get(user)
         if held:
             held.pop((device_id, "status"), None)
             held.pop((device_id, "sync"), None)
 
     def synced(self, user: int, device_id: str) -> None:
         """A sync says what a sync before it would have said."""
-        held = self._by_user.get(user)
+        held = self.by_user.get(user)
         if held:
             held.pop((device_id, "sync"), None)
 
     def forget(self, user: int, device_id: str | None) -> None:
         """Drop what is held of a device; None for all devices."""
         if device_id is None:
-            self._by_user.pop(user, None)
+            self.by_user.pop(user, None)
         else:
             self.status_set(user, device_id)
 
     def apply(self, user: int, now: int) -> None:
         """Apply what the limits allow at `now` (epoch ms)."""
-        for of, held in self._by_user.pop(user, {}).items():
+        for of, held in self.by_user.pop(user, {}).items():
             wait = held.limit.take(user, now)
             if wait:
                 self.hold(user, of, held.limit, now + wait, held.apply)

@@ -47,15 +47,17 @@ class Remotes:
                 news = True
         if ago is not None:
             # More than all the time there is means that it is not known (C-7).
-            users.last_active_ts[user] = max(0, now - ago)
+            users.was_active(user, max(0, now - ago))
         users.told_ts[user] = now
         self._dirty.add(user)
         if presence:
             self._cache.wheel.put(user, now + self._timeouts.federation)
         shown = Shown(
-            users.presence[user], users.shown_active[user], users.shown_active_ts[user]
+            users.presence(user),
+            users.is_shown_active(user),
+            users.shown_active_ts[user],
         )
-        to_show = Shown(presence, active, users.last_active_ts[user])
+        to_show = Shown(presence, active, users.last_active_ts(user))
         if news or is_news(shown, to_show, self._timeouts.last_active_granularity):
             urgent = news or presence != shown.presence
             self._standings.show(user, presence, active, urgent=urgent)
@@ -63,7 +65,7 @@ class Remotes:
     def time_out(self, user: int, now: int) -> None:
         """Offline, if nothing has been heard of this user for too long."""
         users = self._cache.users
-        if not users.presence[user]:
+        if not users.presence(user):
             return
         deadline = users.told_ts[user] + self._timeouts.federation
         if deadline > now:

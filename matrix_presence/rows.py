@@ -19,10 +19,10 @@ def row_of(cache: PresenceCache, user: int) -> UserRow:
     profile = users.profile(user)
     return UserRow(
         user_id=users.ids[user],
-        presence=NAMES[users.presence[user]],
+        presence=NAMES[users.presence(user)],
         status_msg=users.status_msg[user],
-        last_active_ts=users.last_active_ts[user],
-        currently_active=bool(users.shown_active[user]),
+        last_active_ts=users.last_active_ts(user),
+        currently_active=users.is_shown_active(user),
         position=users.position[user],
         displayname=profile.displayname,
         avatar_url=profile.avatar_url,
@@ -56,10 +56,10 @@ def restore_row(cache: PresenceCache, row: UserRow, now: int) -> int:
     users, devices = cache.users, cache.devices
     user = users.intern(row.user_id)
     presence = BY_NAME.get(row.presence, Presence.OFFLINE)
-    users.presence[user] = presence
+    users.show(user, presence, row.currently_active)
+    users.was_active(user, row.last_active_ts)
+    users.shown_active_ts[user] = row.last_active_ts
     users.status_msg[user] = row.status_msg
-    users.last_active_ts[user] = users.shown_active_ts[user] = row.last_active_ts
-    users.shown_active[user] = row.currently_active
     users.position[user] = row.position
     if row.displayname is not None or row.avatar_url is not None:
         users.profiles[user] = Profile(row.displayname, row.avatar_url)
@@ -74,5 +74,5 @@ def restore_row(cache: PresenceCache, row: UserRow, now: int) -> int:
         device = Device(stated, kept.hold, available, kept.last_active_ts, now, 0)
         devices.add(user, kept.device_id, device)
         if kept.hold == Hold.HIDDEN_BY_STATUS and not presence:
-            users.hidden[user] = True
+            users.hide(user)
     return user

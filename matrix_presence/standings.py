@@ -7,6 +7,13 @@ that the user comes up when time alone may change it, and announces what is news
 from __future__ import annotations
 
 from matrix_presence.cache.presence_cache import PresenceCache
+from matrix_presence.cache.users import (
+    HIDDEN,
+    LAST_ACTIVE_AT,
+    PRESENCE,
+    SHOWN_ACTIVE,
+    TOLD,
+)
 from matrix_presence.persistence import Persistence
 from matrix_presence.rules.devices import timed_out
 from matrix_presence.rules.timeouts import Timeouts
@@ -52,7 +59,8 @@ class Standings:
         presence, last_active_ts, hidden, deadline = add_up(devices, now, timeouts)
         if not presence or len(devices) > 1:
             self._time_out_devices(user, now)
-        last_active_ts = max(users.last_active_ts[user], last_active_ts)
+        standing = users.standing[user]
+        last_active_ts = max(standing >> LAST_ACTIVE_AT, last_active_ts)
         granularity = timeouts.last_active_granularity
         active = is_currently_active(presence, last_active_ts, now, granularity)
         if active:
@@ -60,13 +68,16 @@ class Standings:
             deadline = min(deadline, fades) if deadline else fades
         if deadline:
             cache.wheel.put(user, deadline)
-        users.hidden[user] = hidden
-        users.last_active_ts[user] = last_active_ts
+        flags = standing & TOLD
+        told_presence, told_active = flags & PRESENCE, flags & SHOWN_ACTIVE != 0
+        if hidden:
+            flags |= HIDDEN
+        users.standing[user] = last_active_ts << LAST_ACTIVE_AT | flags
         self._dirty.add(user)
-        if presence != users.presence[user]:
+        if presence != told_presence:
             self.show(user, presence, active, urgent=True)
         elif news or is_news(
-            Shown(presence, users.shown_active[user], users.shown_active_ts[user]),
+            Shown(presence, told_active, users.shown_active_ts[user]),
             Shown(presence, active, last_active_ts),
             granularity,
         ):
@@ -84,9 +95,8 @@ class Standings:
     def show(self, user: int, presence: int, active: bool, *, urgent: bool) -> None:
         """Others see this of the user from the next tick on."""
         users, present = self._cache.users, self._cache.present
-        users.presence[user] = presence
-        users.shown_active[user] = active
-        users.shown_active_ts[user] = users.last_active_ts[user]
+        users.show(user, presence, active)
+        users.shown_active_ts[user] = users.last_active_ts(user)
         if presence:
             present.add(user)
         else:

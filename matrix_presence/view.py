@@ -14,8 +14,9 @@ from twisted.internet.interfaces import IReactorTime
 
 from matrix_presence.cache.lists import ListNews
 from matrix_presence.cache.presence_cache import PresenceCache
+from matrix_presence.cache.users import HIDDEN, LAST_ACTIVE_AT, TOLD
 from matrix_presence.config import PresenceConfig
-from matrix_presence.rules.states import Presence
+from matrix_presence.rules.states import OFFLINE
 from matrix_presence.rules.users import is_currently_active
 from matrix_presence.wire.content import (
     MODERN,
@@ -54,7 +55,7 @@ class PresenceView:
         viewer, observed = users.find(viewer_id), users.find(observed_id)
         if viewer_id == observed_id:
             if observed is None:
-                return status_content(Presence.OFFLINE, None, None, False)
+                return status_content(OFFLINE, None, None, False)
         elif (
             viewer is None
             or observed is None
@@ -63,8 +64,8 @@ class PresenceView:
             return None
         now = self._now()
         active = is_currently_active(
-            users.presence[observed],
-            users.last_active_ts[observed],
+            users.presence(observed),
+            users.last_active_ts(observed),
             now,
             self._config.last_active_granularity,
         )
@@ -163,7 +164,7 @@ class PresenceView:
             for user in parted - cache.seen_by(viewer) - cache.ignored_by(viewer):
                 if only.allows(ids[user]):
                     # Nothing else of them may be told any more (A-71).
-                    nothing = status_content(Presence.OFFLINE, None, None, False, era)
+                    nothing = status_content(OFFLINE, None, None, False, era)
                     shaped = old_event if era.is_old else event
                     events.append(shaped(ids[user], nothing))
         for user in inviting - cache.ignored_by(viewer):
@@ -187,30 +188,28 @@ class PresenceView:
         self, viewer: int, selected: Iterable[int], only: PresenceFilter, era: Era
     ) -> list[dict[str, Any]]:
         """The events of these users for this viewer, who may see them."""
-        shaped = old_event if era.is_old else event
-        users, now = self._cache.users, self._now()
+        users, now, contents = self._cache.users, self._now(), era.contents
         ids, profiles = users.ids, users.profiles
-        presence, status_msg = users.presence, users.status_msg
-        last_active_ts, hidden = users.last_active_ts, users.hidden
-        shown_active = users.shown_active
+        standings, status_msg = users.standing, users.status_msg
         events = []
         # The same as `_content`, written out: a first sync goes round thousands of
         # times, and the calls would be half of it.
         for user in selected:
-            active_ts = last_active_ts[user]
-            told = active_ts and (not hidden[user] or user == viewer)
-            content = status_content(
-                presence[user],
-                status_msg[user],
-                now - active_ts if told else None,
-                # Not worked out anew: what was told last is what holds until told
-                # otherwise (B-31).
-                shown_active[user] == 1,
-                era,
-            )
+            standing = standings[user]
+            # Not worked out anew: what was told last is what holds until told
+            # otherwise (B-31).
+            content = contents[standing & TOLD].copy()
+            active_ts = standing >> LAST_ACTIVE_AT
+            if active_ts and (not standing & HIDDEN or user == viewer):
+                content["last_active_ago"] = now - active_ts if now > active_ts else 0
+            if text := status_msg[user]:
+                content["status_msg"] = text
             if user in profiles:
                 with_profile(content, profiles[user])
-            events.append(shaped(ids[user], content))
+            user_id = ids[user]
+            if era.is_old:
+                content["user_id"] = user_id
+            events.append({"type": "m.presence", "sender": user_id, "content": content})
         if only.fields is not None:
             return [only_fields(one, only.fields) for one in events]
         return events
@@ -219,11 +218,11 @@ class PresenceView:
         self, user: int, now: int, active: bool, *, own: bool, era: Era
     ) -> dict[str, Any]:
         users = self._cache.users
-        last_active_ts = users.last_active_ts[user]
+        presence, last_active_ts = users.presence(user), users.last_active_ts(user)
         # Somebody who hides does not show when they were last here (B-51).
-        told = last_active_ts and (own or not users.hidden[user])
+        told = last_active_ts and (own or not users.is_hidden(user))
         return status_content(
-            users.presence[user],
+            presence,
             users.status_msg[user],
             now - last_active_ts if told else None,
             active,

@@ -12,25 +12,43 @@ from collections.abc import Iterator
 
 from matrix_presence.cache.users import Users
 from matrix_presence.rules.devices import Device
+from matrix_presence.rules.states import IDLING, ONLINE, Presence
 
 _GROWTH = 1024
-NO_ROW = -1
+#: The row of nobody: what is found for a device that is not known, and the end of each
+#: chain. It can be read like any other, and says of itself nothing at all.
+NO_ROW = 0
 
 # What is in `Devices.state`, from the lowest bit. In one column, because nearly every
 # sync and message asks for all of it, and each column is another miss of the cache.
-PRESENCE = 0b111
+_PRESENCE = 0b111
 _AVAILABLE, _AVAILABLE_AT = 0b111, 3
 _HOLD, _HOLD_AT = 0b11, 6
-#: Any hold at all.
-HELD = _HOLD << _HOLD_AT
-_SYNCING_AT = 8
+#: The presence where no hold sets it apart.
+STATED = _HOLD << _HOLD_AT | _PRESENCE
+#: A sync that states nothing, or online, would change nothing: worked out when the row
+#: is written, so that a sync has one bit to look at.
+GOES_ON = 1 << 8
+#: A pro-active event would change nothing but the time of the last.
+STAYS = 1 << 9
+#: The user comes up in the wheel before a time-out that begins now could end.
+COMES_UP = 1 << 10
+_SYNCING_AT = 11
 #: One open sync.
 A_SYNC = 1 << _SYNCING_AT
 #: How many syncs are open.
-SYNCING = 0xFFFFFF << _SYNCING_AT
+SYNCING = 0x1FFFFF << _SYNCING_AT
 #: Tells one use of a row from the next: what holds on to a row keeps it too.
 SERIAL_AT = 32
 _LAST_SERIAL = (1 << 31) - 1
+
+#: By presence: what follows from it for a device that no hold sets apart.
+_FOLLOWS = tuple(
+    (GOES_ON if presence >= ONLINE else 0) | (STAYS if presence in IDLING else 0)
+    for presence in Presence
+)
+#: In the place of an id where there is no device. Not an id: "" is one (A-30).
+_NOBODYS = "\0"
 
 
 class Devices:
@@ -38,12 +56,13 @@ class Devices:
 
     def __init__(self, users: Users) -> None:
         self._users = users
-        self.ids: list[str] = []
-        #: Presence, available state, hold, open syncs and the row's serial.
-        self.state = array("q")
-        self.last_active_ts = array("q")
-        self.last_seen_ts = array("q")
-        self.next = array("i")
+        self.ids: list[str] = [_NOBODYS]
+        #: Presence, available state, hold, open syncs, the row's serial, and what
+        #: follows from them.
+        self.state = array("q", [_HOLD << _HOLD_AT])
+        self.last_active_ts = array("q", [0])
+        self.last_seen_ts = array("q", [0])
+        self.next = array("i", [NO_ROW])
         self._free = NO_ROW
         self.count = 0
 
@@ -51,14 +70,14 @@ class Devices:
         """The row of a device of this user, `NO_ROW` if unknown."""
         ids, next_row = self.ids, self.next
         row = self._users.first_device[user]
-        while row >= 0 and ids[row] != device_id:
+        while row and ids[row] != device_id:
             row = next_row[row]
         return row
 
     def rows(self, user: int) -> Iterator[int]:
         """The rows of this user; the row just yielded may be forgotten."""
         row = self._users.first_device[user]
-        while row >= 0:
+        while row:
             following = self.next[row]
             yield row
             row = following
@@ -67,7 +86,7 @@ class Devices:
         """The devices of this user."""
         found = []
         row = self._users.first_device[user]
-        while row >= 0:
+        while row:
             found.append(self.read(row))
             row = self.next[row]
         return found
@@ -76,7 +95,7 @@ class Devices:
         """The device in this row."""
         state = self.state[row]
         return Device(
-            state & PRESENCE,
+            state & _PRESENCE,
             state >> _HOLD_AT & _HOLD,
             state >> _AVAILABLE_AT & _AVAILABLE,
             self.last_active_ts[row],
@@ -90,6 +109,7 @@ class Devices:
         self.state[row] = (
             self.state[row] >> SERIAL_AT << SERIAL_AT
             | syncing << _SYNCING_AT
+            | (0 if hold else _FOLLOWS[presence])
             | hold << _HOLD_AT
             | available << _AVAILABLE_AT
             | presence
@@ -97,10 +117,17 @@ class Devices:
         self.last_active_ts[row] = last_active_ts
         self.last_seen_ts[row] = last_seen_ts
 
+    def came_up(self, user: int) -> None:
+        """The wheel has brought the user up: it may not do so again by itself."""
+        row = self._users.first_device[user]
+        while row:
+            self.state[row] &= ~COMES_UP
+            row = self.next[row]
+
     def add(self, user: int, device_id: str, device: Device) -> int:
         """A new row for a device this user did not have."""
         row = self._free
-        if row >= 0:
+        if row:
             self._free = self.next[row]
             self.ids[row] = device_id
         else:
@@ -125,7 +152,7 @@ class Devices:
             while self.next[before] != row:
                 before = self.next[before]
             self.next[before] = self.next[row]
-        self.ids[row] = ""
+        self.ids[row] = _NOBODYS
         serial = self.state[row] >> SERIAL_AT
         self.state[row] = (serial + 1 & _LAST_SERIAL) << SERIAL_AT
         self.next[row] = self._free

@@ -116,8 +116,8 @@ def worth_telling(
         for user in users - present
         if columns.status_msg[user]
         or (
-            columns.last_active_ts[user] > since
-            and (knows_them or not columns.hidden[user])
+            columns.last_active_ts(user) > since
+            and (knows_them or not columns.is_hidden(user))
         )
     ]
     return present | BitMap(offline)

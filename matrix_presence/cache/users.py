@@ -12,9 +12,25 @@ from array import array
 
 from matrix_presence.ids import server_of
 from matrix_presence.rules.profiles import NO_PROFILE, Profile
+from matrix_presence.rules.states import CURRENTLY_ACTIVE, Presence
 
 _GROWTH = 1024
 _ZEROS = bytes(8 * _GROWTH)
+
+# What is in `Users.standing`, from the lowest bit. In one column, because whoever reads
+# presence asks for all of it, and each column is another miss of the cache.
+#: The presence as the devices add up, a `rules.states.Presence`.
+PRESENCE = 0b111
+#: Whether others were last told that the user is currently active.
+SHOWN_ACTIVE = CURRENTLY_ACTIVE
+#: Whether the user is offline because they said so (B-47).
+HIDDEN = 1 << 4
+#: The last pro-active event, epoch ms.
+LAST_ACTIVE_AT = 5
+#: All below it.
+FLAGS = (1 << LAST_ACTIVE_AT) - 1
+#: What others were told.
+TOLD = PRESENCE | SHOWN_ACTIVE
 
 
 class Users:
@@ -26,14 +42,10 @@ class Users:
         self.ids: list[str] = []
         #: Whether the user is one of this server's.
         self.is_local = bytearray()
-        #: The presence as the devices add up, a `rules.states.Presence`.
-        self.presence = bytearray()
-        #: Whether others were last told that the user is currently active.
-        self.shown_active = bytearray()
-        #: Whether the user is offline because they said so (B-47).
-        self.hidden = bytearray()
-        #: The last pro-active event.
-        self.last_active_ts = array("q")
+        #: Presence, whether shown as active, whether hidden, and last active.
+        self.standing = array("q")
+        #: How many there are of each presence; those who are offline do not count.
+        self.in_state = [0] * len(Presence)
         #: The last activity that others were told of.
         self.shown_active_ts = array("q")
         #: The stream position of the last visible change.
@@ -42,7 +54,7 @@ class Users:
         self.told_ts = array("q")
         #: The wheel's slot this user waits in, 0 for none.
         self.slot = array("q")
-        #: The first row in `cache.devices`, -1 for none.
+        #: The first row in `cache.devices`, 0 for none.
         self.first_device = array("i")
         self.status_msg: list[str | None] = []
         #: Only of those who have one.
@@ -60,7 +72,7 @@ class Users:
         user = self.index.get(user_id)
         if user is None:
             user = self.index[user_id] = len(self.ids)
-            if user >= len(self.presence):
+            if user >= len(self.standing):
                 self._grow()
             self.ids.append(user_id)
             self.status_msg.append(None)
@@ -69,17 +81,49 @@ class Users:
 
     def _grow(self) -> None:
         # In blocks: a column at a time is cheaper than a user at a time.
-        for flags in (self.is_local, self.presence, self.shown_active, self.hidden):
-            flags += _ZEROS[:_GROWTH]
+        self.is_local += _ZEROS[:_GROWTH]
         for column in (
-            self.last_active_ts,
+            self.standing,
             self.shown_active_ts,
             self.position,
             self.told_ts,
             self.slot,
         ):
             column.frombytes(_ZEROS)
-        self.first_device.extend([-1] * _GROWTH)
+        self.first_device.frombytes(_ZEROS[: 4 * _GROWTH])
+
+    def presence(self, user: int) -> int:
+        """The presence as the devices add up."""
+        return self.standing[user] & PRESENCE
+
+    def is_shown_active(self, user: int) -> bool:
+        """Whether others were last told that the user is currently active."""
+        return self.standing[user] & SHOWN_ACTIVE != 0
+
+    def is_hidden(self, user: int) -> bool:
+        """Whether the user is offline because they said so (B-47)."""
+        return self.standing[user] & HIDDEN != 0
+
+    def last_active_ts(self, user: int) -> int:
+        """The last pro-active event, epoch ms."""
+        return self.standing[user] >> LAST_ACTIVE_AT
+
+    def show(self, user: int, presence: int, active: bool | int) -> None:
+        """Others are told this from now on."""
+        before = self.standing[user]
+        told = presence | SHOWN_ACTIVE if active else presence
+        self.standing[user] = before & ~TOLD | told
+        self.in_state[before & PRESENCE] -= 1
+        self.in_state[presence] += 1
+
+    def was_active(self, user: int, when_ts: int) -> None:
+        """The last pro-active event was then, epoch ms."""
+        flags = self.standing[user] & FLAGS
+        self.standing[user] = when_ts << LAST_ACTIVE_AT | flags
+
+    def hide(self, user: int) -> None:
+        """The user is offline because they said so."""
+        self.standing[user] |= HIDDEN
 
     def profile(self, user: int) -> Profile:
         """The global profile as last heard (D-5, D-9)."""

@@ -90,12 +90,13 @@ class Bodies:
         columns, granularity = self._cache.users, self._granularity
         profiles = columns.profiles if self._with_profile else {}
         for user in users:
-            presence = columns.presence[user]
+            presence = columns.presence(user)
             # Of somebody who hides, what others knew before: it tells no more than
             # that they are offline (B-47).
-            hidden = columns.hidden[user]
-            times = columns.shown_active_ts if hidden else columns.last_active_ts
-            active_ts = times[user]
+            if columns.is_hidden(user):
+                active_ts = columns.shown_active_ts[user]
+            else:
+                active_ts = columns.last_active_ts(user)
             yield entry(
                 columns.ids[user],
                 presence,

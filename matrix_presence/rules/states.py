@@ -29,6 +29,10 @@ OFFLINE, UNAVAILABLE, ONLINE, FREE_FOR_CHAT, BUSY = Presence
 #: than calling the enumeration.
 PRESENCES = tuple(Presence)
 
+#: Added to a state, to say in one number what others are told: this and that the user
+#: is currently active.
+CURRENTLY_ACTIVE = 8
+
 #: The value of the `presence` key for each state.
 NAMES = ("offline", "unavailable", "online", "free_for_chat", "org.matrix.msc3026.busy")
 

@@ -26,12 +26,12 @@ class States:
         Somebody who hides does not show when they were last here (B-51).
         """
         users = self._cache.users
-        presence = users.presence[user]
-        last_active_ts = users.last_active_ts[user]
+        presence = users.presence(user)
+        last_active_ts = users.last_active_ts(user)
         return UserPresenceState(
             user_id=users.ids[user],
             state=NAMES[presence],
-            last_active_ts=0 if users.hidden[user] else last_active_ts,
+            last_active_ts=0 if users.is_hidden(user) else last_active_ts,
             last_federation_update_ts=users.told_ts[user],
             last_user_sync_ts=now if presence else 0,
             status_msg=users.status_msg[user],

@@ -12,7 +12,13 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from matrix_presence.rules.profiles import Profile
-from matrix_presence.rules.states import FREE_FOR_CHAT, NAMES, ONLINE, Presence
+from matrix_presence.rules.states import (
+    CURRENTLY_ACTIVE,
+    FREE_FOR_CHAT,
+    NAMES,
+    ONLINE,
+    Presence,
+)
 
 #: Modern clients know three states, and busy where it is switched on. Free for chat is
 #: a kind of online to them (X-1).
@@ -25,19 +31,35 @@ MODERN_NAMES = tuple(
 STATE_KEY = "org.matrix_presence.state"
 
 
+def _contents(names: tuple[str, ...]) -> tuple[dict[str, Any], ...]:
+    """By what others are told (`rules.states.CURRENTLY_ACTIVE`): what every content of
+    it begins with. `currently_active` is there only where it can be true (A-112).
+    """
+    contents: list[dict[str, Any]] = [{} for _ in range(2 * CURRENTLY_ACTIVE)]
+    for state in Presence:
+        for active in (False, True):
+            content: dict[str, Any] = {"presence": names[state]}
+            if state in (ONLINE, FREE_FOR_CHAT):
+                content["currently_active"] = active
+            if state is FREE_FOR_CHAT and names[state] != NAMES[state]:
+                content[STATE_KEY] = NAMES[state]
+            contents[state + active * CURRENTLY_ACTIVE] = content
+    return tuple(contents)
+
+
 class Era(NamedTuple):
     """How those who come by one version of the API are spoken to."""
 
-    #: The value of `presence` for each state.
-    names: tuple[str, ...]
+    #: By what others are told: the keys that follow from it; to be copied.
+    contents: tuple[dict[str, Any], ...]
     #: Knows free for chat, and looks for `user_id` in the content of an event.
     is_old: bool
 
 
-MODERN = Era(MODERN_NAMES, is_old=False)
-OLD = Era(NAMES, is_old=True)
+MODERN = Era(_contents(MODERN_NAMES), is_old=False)
+OLD = Era(_contents(NAMES), is_old=True)
 #: Old paths, but clients that know three states only: those of r0.2.0 to r0.6.1.
-OLD_WITH_THREE_STATES = Era(MODERN_NAMES, is_old=True)
+OLD_WITH_THREE_STATES = Era(_contents(MODERN_NAMES), is_old=True)
 
 
 def era_of(version: str, *, raw_on_r0: bool = True) -> Era:
@@ -69,19 +91,14 @@ def status_content(
         last_active_ago: ms; None where nothing is known or to be told.
         currently_active: rendered only where it can be true (A-112).
     """
-    content: dict[str, Any] = {"presence": era.names[presence]}
+    told = presence + CURRENTLY_ACTIVE if currently_active else presence
+    content = era.contents[told].copy()
     if last_active_ago is not None:
         if not 0 <= last_active_ago <= _LARGEST:
             last_active_ago = 0 if last_active_ago < 0 else _LARGEST
         content["last_active_ago"] = last_active_ago
     if status_msg:
         content["status_msg"] = status_msg
-    if presence == ONLINE:
-        content["currently_active"] = currently_active
-    elif presence == FREE_FOR_CHAT:
-        content["currently_active"] = currently_active
-        if content["presence"] != NAMES[Presence.FREE_FOR_CHAT]:
-            content[STATE_KEY] = NAMES[Presence.FREE_FOR_CHAT]
     return content
 
 

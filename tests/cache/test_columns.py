@@ -78,7 +78,7 @@ class DevicesTests(TestCase):
         for turn in range(100):
             row = self.devices.add(turn % 4, f"D{turn}", UNKNOWN)
             self.devices.forget(turn % 4, row)
-        self.assertEqual(1, len(self.devices.ids))
+        self.assertEqual([NO_ROW + 1], [row])
         self.assertEqual(0, self.devices.count)
 
     def test_a_row_used_again_can_be_told_from_before(self) -> None:
@@ -129,14 +129,14 @@ class UsersTests(TestCase):
         known = Users("hs")
         for number in range(2500):
             user = known.intern(f"@u{number}:hs")
-            self.assertEqual(0, known.presence[user])
-            self.assertEqual(0, known.last_active_ts[user])
-            self.assertEqual(-1, known.first_device[user])
+            self.assertEqual(0, known.presence(user))
+            self.assertEqual(0, known.last_active_ts(user))
+            self.assertEqual(NO_ROW, known.first_device[user])
             self.assertIsNone(known.status_msg[user])
             self.assertEqual(NO_PROFILE, known.profile(user))
-            known.presence[user] = 2
-            known.last_active_ts[user] = number
-        self.assertEqual(2499, known.last_active_ts[2499])
+            known.show(user, 2, False)
+            known.was_active(user, number)
+        self.assertEqual(2499, known.last_active_ts(2499))
 
     def test_users_of_this_server_are_local(self) -> None:
         """Where a user lives is in their id, port included."""

@@ -111,7 +111,7 @@ class IdleTests(CoreTestCase):
         self.assertEqual("unavailable", self.presence())
         self.server.handler.active(ALICE, "DEVICE")
         self.assertEqual("online", self.presence())
-        self.assertEqual(3, state[alice])
+        self.assertEqual(3, state(alice))
 
 
 class BusyTests(CoreTestCase):

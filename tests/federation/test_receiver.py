@@ -73,7 +73,7 @@ class ReceivingTests(FederationTestCase):
         self.server.handler.left(ROOM, REMOTE)
         self.receive(said("offline"))
         index = self.server.handler.cache.users.index[REMOTE]
-        self.assertEqual(2, self.server.handler.cache.users.presence[index])
+        self.assertEqual(2, self.server.handler.cache.users.presence(index))
 
     def test_only_the_origin_speaks_for_its_users(self) -> None:
         """Not for users of others, and least of all for ours (C-3)."""
@@ -113,7 +113,7 @@ class ReceivingTests(FederationTestCase):
             user = users.index[user_id]
             self.assertEqual(
                 (0, None, 0),
-                (users.presence[user], users.status_msg[user], users.told_ts[user]),
+                (users.presence(user), users.status_msg[user], users.told_ts[user]),
             )
         server.clock.advance(1)
         server.seen(ALICE)
