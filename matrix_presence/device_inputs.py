@@ -15,7 +15,10 @@ from twisted.internet.interfaces import IReactorTime
 from matrix_presence.cache.devices import (
     A_SYNC,
     COMES_UP,
+    FACTS,
     GOES_ON,
+    LAST_ACTIVE,
+    LAST_SEEN,
     NO_ROW,
     SERIAL_AT,
     STATED,
@@ -24,7 +27,7 @@ from matrix_presence.cache.devices import (
 )
 from matrix_presence.cache.limits import Buckets
 from matrix_presence.cache.presence_cache import PresenceCache
-from matrix_presence.cache.users import FLAGS, LAST_ACTIVE_AT, SHOWN_ACTIVE
+from matrix_presence.cache.users import SHOWN_ACTIVE
 from matrix_presence.config import PresenceConfig
 from matrix_presence.errors import LimitExceeded
 from matrix_presence.interfaces import Requester
@@ -71,13 +74,15 @@ class DeviceInputs:
         self.lists = lists
         self._seconds = clock.seconds
         self.cache = cache
-        # Every sync and every message comes by these two.
+        # Every sync and every message comes by these.
         self._user_of, self._first_device = cache.users.index, cache.users.first_device
+        self._devices, self._device_ids = cache.devices.facts, cache.devices.ids
         self.config = config
         self._ticks = ticks
         self._persistence = persistence
         self._dirty = persistence.dirty
         self.timeouts = timeouts_of(config)
+        self._sync_online = self.timeouts.sync_online
         limit = config.rc_presence.per_user
         self._status_limit = Buckets(limit.per_second, limit.burst_count)
         self._sync_limit = Buckets(limit.per_second, limit.burst_count)
@@ -159,26 +164,25 @@ class DeviceInputs:
         `stated` is its `set_presence`, None if omitted. What it answers has to be given
         to `sync_ended` when the sync returns; None if it does not count as connected.
         """
-        devices = self.cache.devices
         user = self._user_of.get(user_id)
         if user is None:
             user = self.cache.users.intern(user_id)
         row = self._first_device[user]
-        if devices.ids[row] != device_id:
+        if self._device_ids[row // FACTS] != device_id:
             device_id = device_id or NO_DEVICE
-            row = devices.find(user, device_id)
+            row = self.cache.devices.find(user, device_id)
         # Nearly all syncs go on with what the one before them said.
-        state = devices.state[row]
+        devices = self._devices
+        state = devices[row]
         if stated is None or stated == ONLINE:
             goes_on = state & GOES_ON
         else:
             goes_on = state & STATED == stated != OFFLINE
         if goes_on and (
             state & SYNCING
-            or self._seconds() * 1000 - devices.last_seen_ts[row]
-            < self.timeouts.sync_online
+            or self._seconds() * 1000 - devices[row + LAST_SEEN] < self._sync_online
         ):
-            devices.state[row] = state + A_SYNC
+            devices[row] = state + A_SYNC
             if self._postponed.by_user:
                 # The newest word of a device is the one that counts.
                 self._postponed.synced(user, device_id)
@@ -186,7 +190,7 @@ class DeviceInputs:
         row = self._sync_changes_something(user, device_id, row, stated, self.now())
         if stated == OFFLINE:
             return None
-        return user, row, devices.state[row] >> SERIAL_AT
+        return user, row, devices[row] >> SERIAL_AT
 
     def _sync_changes_something(
         self, user: int, device_id: str, row: int, stated: int | None, now: int
@@ -226,17 +230,17 @@ class DeviceInputs:
     def sync_ended(self, sync: OpenSync) -> None:
         """A sync that `sync_began` answered for returns."""
         user, row, serial = sync
-        devices = self.cache.devices
-        state = devices.state[row]
+        devices = self._devices
+        state = devices[row]
         if state >> SERIAL_AT != serial:
             return  # Logged out in the meantime.
         # Being connected counts from here (B-46).
-        now = devices.last_seen_ts[row] = int(self._seconds() * 1000)
+        now = devices[row + LAST_SEEN] = int(self._seconds() * 1000)
         state -= A_SYNC
         if not state & (SYNCING | COMES_UP):
             state |= COMES_UP
-            self.cache.wheel.put(user, now + self.timeouts.sync_online)
-        devices.state[row] = state
+            self.cache.wheel.put(user, now + self._sync_online)
+        devices[row] = state
 
     def active(
         self, user_id: str, device_id: str | None, *, is_appservice: bool = False
@@ -248,27 +252,25 @@ class DeviceInputs:
         """
         if is_appservice and not self.config.appservice_bump:
             return
-        users, devices = self.cache.users, self.cache.devices
+        users = self.cache.users
         now = int(self._seconds() * 1000)
         user = self._user_of.get(user_id)
         if user is None:
             user = users.intern(user_id)
         row = self._first_device[user]
-        if devices.ids[row] != device_id:
+        if self._device_ids[row // FACTS] != device_id:
             device_id = device_id or NO_DEVICE
-            row = devices.find(user, device_id)
+            row = self.cache.devices.find(user, device_id)
         # Nearly always somebody who is there goes on being there.
-        state = devices.state[row]
-        if state & STAYS and state & SYNCING:
-            standing = users.standing[user]
-            if standing & SHOWN_ACTIVE:
-                devices.last_active_ts[row] = now
-                users.standing[user] = now << LAST_ACTIVE_AT | standing & FLAGS
-                self._dirty.add(user)
-                return
+        devices = self._devices
+        state = devices[row]
+        if state & STAYS and state & SYNCING and users.flags[user] & SHOWN_ACTIVE:
+            devices[row + LAST_ACTIVE] = users.last_active_ts[user] = now
+            self._dirty.add(user)
+            return
         if not users.is_local[user]:
             return  # Their own server knows, and tells us.
-        device = devices.read(row) if row else UNKNOWN
+        device = self.cache.devices.read(row) if row else UNKNOWN
         mode = self.config.activity_when_disconnected
         after = was_active(
             device, now, self.timeouts, when_disconnected=mode == "online"
@@ -276,7 +278,7 @@ class DeviceInputs:
         if after is not device:
             self._put_device(user, device_id, row, after)
         elif mode == "bump" and device.hold in (NOT_HELD, KEPT):
-            users.was_active(user, now)
+            users.last_active_ts[user] = now
         self._standings.refresh(user, now)
 
     # What time does.

@@ -29,7 +29,7 @@ class PresenceHandler(DeviceInputs):
         """A new account: active just now, though not connected (A-111)."""
         user = self.cache.users.intern(user_id)
         self.cache.gone.discard(user)
-        self.cache.users.was_active(user, self.now())
+        self.cache.users.last_active_ts[user] = self.now()
         self._dirty.add(user)
 
     def joined(self, room_id: str, user_id: str) -> None:
@@ -80,7 +80,7 @@ class PresenceHandler(DeviceInputs):
         user = self.cache.users.intern(user_id)
         devices = self.cache.devices
         for row in devices.rows(user):
-            if device_id is None or devices.ids[row] == device_id:
+            if device_id is None or devices.id_of(row) == device_id:
                 devices.forget(user, row)
         self._postponed.forget(user, device_id)
         self._standings.refresh(user, self.now())

@@ -47,7 +47,7 @@ class Remotes:
                 news = True
         if ago is not None:
             # More than all the time there is means that it is not known (C-7).
-            users.was_active(user, max(0, now - ago))
+            users.last_active_ts[user] = max(0, now - ago)
         users.told_ts[user] = now
         self._dirty.add(user)
         if presence:
@@ -57,7 +57,7 @@ class Remotes:
             users.is_shown_active(user),
             users.shown_active_ts[user],
         )
-        to_show = Shown(presence, active, users.last_active_ts(user))
+        to_show = Shown(presence, active, users.last_active_ts[user])
         if news or is_news(shown, to_show, self._timeouts.last_active_granularity):
             urgent = news or presence != shown.presence
             self._standings.show(user, presence, active, urgent=urgent)

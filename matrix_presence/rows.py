@@ -21,13 +21,13 @@ def row_of(cache: PresenceCache, user: int) -> UserRow:
         user_id=users.ids[user],
         presence=NAMES[users.presence(user)],
         status_msg=users.status_msg[user],
-        last_active_ts=users.last_active_ts(user),
+        last_active_ts=users.last_active_ts[user],
         currently_active=users.is_shown_active(user),
         position=users.position[user],
         displayname=profile.displayname,
         avatar_url=profile.avatar_url,
         devices=tuple(
-            _device_row(devices.ids[row], devices.read(row))
+            _device_row(devices.id_of(row), devices.read(row))
             for row in devices.rows(user)
         ),
     )
@@ -57,7 +57,7 @@ def restore_row(cache: PresenceCache, row: UserRow, now: int) -> int:
     user = users.intern(row.user_id)
     presence = BY_NAME.get(row.presence, Presence.OFFLINE)
     users.show(user, presence, row.currently_active)
-    users.was_active(user, row.last_active_ts)
+    users.last_active_ts[user] = row.last_active_ts
     users.shown_active_ts[user] = row.last_active_ts
     users.status_msg[user] = row.status_msg
     users.position[user] = row.position

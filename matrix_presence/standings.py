@@ -7,13 +7,7 @@ that the user comes up when time alone may change it, and announces what is news
 from __future__ import annotations
 
 from matrix_presence.cache.presence_cache import PresenceCache
-from matrix_presence.cache.users import (
-    HIDDEN,
-    LAST_ACTIVE_AT,
-    PRESENCE,
-    SHOWN_ACTIVE,
-    TOLD,
-)
+from matrix_presence.cache.users import HIDDEN, PRESENCE, SHOWN_ACTIVE, TOLD
 from matrix_presence.persistence import Persistence
 from matrix_presence.rules.devices import timed_out
 from matrix_presence.rules.timeouts import Timeouts
@@ -59,8 +53,7 @@ class Standings:
         presence, last_active_ts, hidden, deadline = add_up(devices, now, timeouts)
         if not presence or len(devices) > 1:
             self._time_out_devices(user, now)
-        standing = users.standing[user]
-        last_active_ts = max(standing >> LAST_ACTIVE_AT, last_active_ts)
+        last_active_ts = max(users.last_active_ts[user], last_active_ts)
         granularity = timeouts.last_active_granularity
         active = is_currently_active(presence, last_active_ts, now, granularity)
         if active:
@@ -68,16 +61,14 @@ class Standings:
             deadline = min(deadline, fades) if deadline else fades
         if deadline:
             cache.wheel.put(user, deadline)
-        flags = standing & TOLD
-        told_presence, told_active = flags & PRESENCE, flags & SHOWN_ACTIVE != 0
-        if hidden:
-            flags |= HIDDEN
-        users.standing[user] = last_active_ts << LAST_ACTIVE_AT | flags
+        told = users.flags[user] & TOLD
+        users.flags[user] = told | HIDDEN if hidden else told
+        users.last_active_ts[user] = last_active_ts
         self._dirty.add(user)
-        if presence != told_presence:
+        if presence != told & PRESENCE:
             self.show(user, presence, active, urgent=True)
         elif news or is_news(
-            Shown(presence, told_active, users.shown_active_ts[user]),
+            Shown(presence, told & SHOWN_ACTIVE != 0, users.shown_active_ts[user]),
             Shown(presence, active, last_active_ts),
             granularity,
         ):
@@ -96,7 +87,7 @@ class Standings:
         """Others see this of the user from the next tick on."""
         users, present = self._cache.users, self._cache.present
         users.show(user, presence, active)
-        users.shown_active_ts[user] = users.last_active_ts(user)
+        users.shown_active_ts[user] = users.last_active_ts[user]
         if presence:
             present.add(user)
         else:

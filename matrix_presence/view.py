@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from matrix_presence.cache.lists import ListNews
 from matrix_presence.cache.presence_cache import PresenceCache
-from matrix_presence.cache.users import HIDDEN, LAST_ACTIVE_AT, TOLD
+from matrix_presence.cache.users import HIDDEN, TOLD
 from matrix_presence.config import PresenceConfig
 from matrix_presence.rules.states import OFFLINE
 from matrix_presence.rules.users import is_currently_active
@@ -65,7 +65,7 @@ class PresenceView:
         now = self._now()
         active = is_currently_active(
             users.presence(observed),
-            users.last_active_ts(observed),
+            users.last_active_ts[observed],
             now,
             self._config.last_active_granularity,
         )
@@ -190,17 +190,18 @@ class PresenceView:
         """The events of these users for this viewer, who may see them."""
         users, now, contents = self._cache.users, self._now(), era.contents
         ids, profiles = users.ids, users.profiles
-        standings, status_msg = users.standing, users.status_msg
+        flags_of, last_active_ts = users.flags, users.last_active_ts
+        status_msg = users.status_msg
         events = []
         # The same as `_content`, written out: a first sync goes round thousands of
         # times, and the calls would be half of it.
         for user in selected:
-            standing = standings[user]
+            flags = flags_of[user]
             # Not worked out anew: what was told last is what holds until told
             # otherwise (B-31).
-            content = contents[standing & TOLD].copy()
-            active_ts = standing >> LAST_ACTIVE_AT
-            if active_ts and (not standing & HIDDEN or user == viewer):
+            content = contents[flags & TOLD].copy()
+            active_ts = last_active_ts[user]
+            if active_ts and (not flags & HIDDEN or user == viewer):
                 content["last_active_ago"] = now - active_ts if now > active_ts else 0
             if text := status_msg[user]:
                 content["status_msg"] = text
@@ -218,7 +219,7 @@ class PresenceView:
         self, user: int, now: int, active: bool, *, own: bool, era: Era
     ) -> dict[str, Any]:
         users = self._cache.users
-        presence, last_active_ts = users.presence(user), users.last_active_ts(user)
+        presence, last_active_ts = users.presence(user), users.last_active_ts[user]
         # Somebody who hides does not show when they were last here (B-51).
         told = last_active_ts and (own or not users.is_hidden(user))
         return status_content(

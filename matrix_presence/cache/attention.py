@@ -131,7 +131,8 @@ class _Wishes:
         for wave in self._waves:
             room = most - len(chosen)
             if room > 0 and able:
-                can = wave & able
+                # Who withdrew and wished again is in two waves.
+                can = (wave & able) - chosen
                 chosen |= can if len(can) <= room else can[:room]
             wave &= self.open
             wave -= chosen

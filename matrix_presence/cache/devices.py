@@ -1,4 +1,4 @@
-"""The devices of everybody, one row each, in columns.
+"""The devices of everybody, one row each.
 
 The rows of one user are chained from `Users.first_device`: nearly everybody has one or
 two, so walking the chain beats a dictionary in time and by far in memory. Rows of
@@ -14,13 +14,18 @@ from matrix_presence.cache.users import Users
 from matrix_presence.rules.devices import Device
 from matrix_presence.rules.states import IDLING, ONLINE, Presence
 
-_GROWTH = 1024
+_ZEROS = bytes(8 * 4 * 1024)
 #: The row of nobody: what is found for a device that is not known, and the end of each
 #: chain. It can be read like any other, and says of itself nothing at all.
 NO_ROW = 0
 
-# What is in `Devices.state`, from the lowest bit. In one column, because nearly every
-# sync and message asks for all of it, and each column is another miss of the cache.
+# What is where in a row: the state comes first.
+LAST_ACTIVE, LAST_SEEN, _NEXT = 1, 2, 3
+#: How many facts a row has.
+FACTS = 4
+
+# What is in the state, from the lowest bit: nearly every sync and message asks for all
+# of it.
 _PRESENCE = 0b111
 _AVAILABLE, _AVAILABLE_AT = 0b111, 3
 _HOLD, _HOLD_AT = 0b11, 6
@@ -52,33 +57,34 @@ _NOBODYS = "\0"
 
 
 class Devices:
-    """The columns; `rules.devices.Device` says what each means."""
+    """The rows; `rules.devices.Device` says what each fact means."""
 
     def __init__(self, users: Users) -> None:
         self._users = users
         self.ids: list[str] = [_NOBODYS]
-        #: Presence, available state, hold, open syncs, the row's serial, and what
-        #: follows from them.
-        self.state = array("q", [_HOLD << _HOLD_AT])
-        self.last_active_ts = array("q", [0])
-        self.last_seen_ts = array("q", [0])
-        self.next = array("i", [NO_ROW])
+        #: All facts of a row side by side, in one line of the processor's cache. The
+        #: number of a row is that of its first fact, which is its state.
+        self.facts = array("q", [_HOLD << _HOLD_AT, 0, 0, NO_ROW])
         self._free = NO_ROW
         self.count = 0
 
     def find(self, user: int, device_id: str) -> int:
         """The row of a device of this user, `NO_ROW` if unknown."""
-        ids, next_row = self.ids, self.next
+        ids, facts = self.ids, self.facts
         row = self._users.first_device[user]
-        while row and ids[row] != device_id:
-            row = next_row[row]
+        while row and ids[row // FACTS] != device_id:
+            row = facts[row + _NEXT]
         return row
+
+    def id_of(self, row: int) -> str:
+        """The id of the device in this row."""
+        return self.ids[row // FACTS]
 
     def rows(self, user: int) -> Iterator[int]:
         """The rows of this user; the row just yielded may be forgotten."""
         row = self._users.first_device[user]
         while row:
-            following = self.next[row]
+            following = self.facts[row + _NEXT]
             yield row
             row = following
 
@@ -88,78 +94,75 @@ class Devices:
         row = self._users.first_device[user]
         while row:
             found.append(self.read(row))
-            row = self.next[row]
+            row = self.facts[row + _NEXT]
         return found
 
     def read(self, row: int) -> Device:
         """The device in this row."""
-        state = self.state[row]
+        state, last_active_ts, last_seen_ts, _ = self.facts[row : row + FACTS]
         return Device(
             state & _PRESENCE,
             state >> _HOLD_AT & _HOLD,
             state >> _AVAILABLE_AT & _AVAILABLE,
-            self.last_active_ts[row],
-            self.last_seen_ts[row],
+            last_active_ts,
+            last_seen_ts,
             (state & SYNCING) >> _SYNCING_AT,
         )
 
     def write(self, row: int, device: Device) -> None:
         """Put the device into this row."""
         presence, hold, available, last_active_ts, last_seen_ts, syncing = device
-        self.state[row] = (
-            self.state[row] >> SERIAL_AT << SERIAL_AT
+        facts = self.facts
+        facts[row] = (
+            facts[row] >> SERIAL_AT << SERIAL_AT
             | syncing << _SYNCING_AT
             | (0 if hold else _FOLLOWS[presence])
             | hold << _HOLD_AT
             | available << _AVAILABLE_AT
             | presence
         )
-        self.last_active_ts[row] = last_active_ts
-        self.last_seen_ts[row] = last_seen_ts
+        facts[row + LAST_ACTIVE] = last_active_ts
+        facts[row + LAST_SEEN] = last_seen_ts
 
     def came_up(self, user: int) -> None:
         """The wheel has brought the user up: it may not do so again by itself."""
         row = self._users.first_device[user]
         while row:
-            self.state[row] &= ~COMES_UP
-            row = self.next[row]
+            self.facts[row] &= ~COMES_UP
+            row = self.facts[row + _NEXT]
 
     def add(self, user: int, device_id: str, device: Device) -> int:
         """A new row for a device this user did not have."""
         row = self._free
         if row:
-            self._free = self.next[row]
-            self.ids[row] = device_id
+            self._free = self.facts[row + _NEXT]
+            self.ids[row // FACTS] = device_id
         else:
-            row = len(self.ids)
-            if row >= len(self.state):
-                self._grow()
+            row = len(self.ids) * FACTS
+            if row >= len(self.facts):
+                self.facts.frombytes(_ZEROS)
             self.ids.append(device_id)
         self.write(row, device)
         first = self._users.first_device
-        self.next[row] = first[user]
+        self.facts[row + _NEXT] = first[user]
         first[user] = row
         self.count += 1
         return row
 
     def forget(self, user: int, row: int) -> None:
         """Free the row of a device of this user."""
-        first = self._users.first_device
+        first, facts = self._users.first_device, self.facts
+        following = facts[row + _NEXT]
         if first[user] == row:
-            first[user] = self.next[row]
+            first[user] = following
         else:
             before = first[user]
-            while self.next[before] != row:
-                before = self.next[before]
-            self.next[before] = self.next[row]
-        self.ids[row] = _NOBODYS
-        serial = self.state[row] >> SERIAL_AT
-        self.state[row] = (serial + 1 & _LAST_SERIAL) << SERIAL_AT
-        self.next[row] = self._free
+            while facts[before + _NEXT] != row:
+                before = facts[before + _NEXT]
+            facts[before + _NEXT] = following
+        self.ids[row // FACTS] = _NOBODYS
+        serial = facts[row] >> SERIAL_AT
+        facts[row] = (serial + 1 & _LAST_SERIAL) << SERIAL_AT
+        facts[row + _NEXT] = self._free
         self._free = row
         self.count -= 1
-
-    def _grow(self) -> None:
-        for column in (self.state, self.last_active_ts, self.last_seen_ts):
-            column.frombytes(bytes(8 * _GROWTH))
-        self.next.frombytes(bytes(4 * _GROWTH))

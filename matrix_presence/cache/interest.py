@@ -116,7 +116,7 @@ def worth_telling(
         for user in users - present
         if columns.status_msg[user]
         or (
-            columns.last_active_ts(user) > since
+            columns.last_active_ts[user] > since
             and (knows_them or not columns.is_hidden(user))
         )
     ]

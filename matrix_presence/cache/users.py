@@ -17,7 +17,7 @@ from matrix_presence.rules.states import CURRENTLY_ACTIVE, Presence
 _GROWTH = 1024
 _ZEROS = bytes(8 * _GROWTH)
 
-# What is in `Users.standing`, from the lowest bit. In one column, because whoever reads
+# What is in `Users.flags`, from the lowest bit. In one column, because whoever reads
 # presence asks for all of it, and each column is another miss of the cache.
 #: The presence as the devices add up, a `rules.states.Presence`.
 PRESENCE = 0b111
@@ -25,10 +25,6 @@ PRESENCE = 0b111
 SHOWN_ACTIVE = CURRENTLY_ACTIVE
 #: Whether the user is offline because they said so (B-47).
 HIDDEN = 1 << 4
-#: The last pro-active event, epoch ms.
-LAST_ACTIVE_AT = 5
-#: All below it.
-FLAGS = (1 << LAST_ACTIVE_AT) - 1
 #: What others were told.
 TOLD = PRESENCE | SHOWN_ACTIVE
 
@@ -42,10 +38,12 @@ class Users:
         self.ids: list[str] = []
         #: Whether the user is one of this server's.
         self.is_local = bytearray()
-        #: Presence, whether shown as active, whether hidden, and last active.
-        self.standing = array("q")
+        #: Presence, whether shown as active, and whether hidden.
+        self.flags = bytearray()
         #: How many there are of each presence; those who are offline do not count.
         self.in_state = [0] * len(Presence)
+        #: The last pro-active event.
+        self.last_active_ts = array("q")
         #: The last activity that others were told of.
         self.shown_active_ts = array("q")
         #: The stream position of the last visible change.
@@ -72,7 +70,7 @@ class Users:
         user = self.index.get(user_id)
         if user is None:
             user = self.index[user_id] = len(self.ids)
-            if user >= len(self.standing):
+            if user >= len(self.flags):
                 self._grow()
             self.ids.append(user_id)
             self.status_msg.append(None)
@@ -81,9 +79,10 @@ class Users:
 
     def _grow(self) -> None:
         # In blocks: a column at a time is cheaper than a user at a time.
-        self.is_local += _ZEROS[:_GROWTH]
+        for flags in (self.is_local, self.flags):
+            flags += _ZEROS[:_GROWTH]
         for column in (
-            self.standing,
+            self.last_active_ts,
             self.shown_active_ts,
             self.position,
             self.told_ts,
@@ -94,36 +93,27 @@ class Users:
 
     def presence(self, user: int) -> int:
         """The presence as the devices add up."""
-        return self.standing[user] & PRESENCE
+        return self.flags[user] & PRESENCE
 
     def is_shown_active(self, user: int) -> bool:
         """Whether others were last told that the user is currently active."""
-        return self.standing[user] & SHOWN_ACTIVE != 0
+        return self.flags[user] & SHOWN_ACTIVE != 0
 
     def is_hidden(self, user: int) -> bool:
         """Whether the user is offline because they said so (B-47)."""
-        return self.standing[user] & HIDDEN != 0
-
-    def last_active_ts(self, user: int) -> int:
-        """The last pro-active event, epoch ms."""
-        return self.standing[user] >> LAST_ACTIVE_AT
+        return self.flags[user] & HIDDEN != 0
 
     def show(self, user: int, presence: int, active: bool | int) -> None:
         """Others are told this from now on."""
-        before = self.standing[user]
+        before = self.flags[user]
         told = presence | SHOWN_ACTIVE if active else presence
-        self.standing[user] = before & ~TOLD | told
+        self.flags[user] = before & ~TOLD | told
         self.in_state[before & PRESENCE] -= 1
         self.in_state[presence] += 1
 
-    def was_active(self, user: int, when_ts: int) -> None:
-        """The last pro-active event was then, epoch ms."""
-        flags = self.standing[user] & FLAGS
-        self.standing[user] = when_ts << LAST_ACTIVE_AT | flags
-
     def hide(self, user: int) -> None:
         """The user is offline because they said so."""
-        self.standing[user] |= HIDDEN
+        self.flags[user] |= HIDDEN
 
     def profile(self, user: int) -> Profile:
         """The global profile as last heard (D-5, D-9)."""

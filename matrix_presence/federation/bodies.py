@@ -96,7 +96,7 @@ class Bodies:
             if columns.is_hidden(user):
                 active_ts = columns.shown_active_ts[user]
             else:
-                active_ts = columns.last_active_ts(user)
+                active_ts = columns.last_active_ts[user]
             yield entry(
                 columns.ids[user],
                 presence,

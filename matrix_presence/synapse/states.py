@@ -27,7 +27,7 @@ class States:
         """
         users = self._cache.users
         presence = users.presence(user)
-        last_active_ts = users.last_active_ts(user)
+        last_active_ts = users.last_active_ts[user]
         return UserPresenceState(
             user_id=users.ids[user],
             state=NAMES[presence],

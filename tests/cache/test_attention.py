@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pyroaring import BitMap
 
@@ -36,6 +36,16 @@ class AttentionTests(TestCase):
     """Wishes come true, in their order and not too often."""
 
     @given(steps, st.sampled_from((0, WINDOW)), st.sampled_from((0, 2, 1000)))
+    @example(
+        [
+            ("urgent", {0}),
+            ("withdraw", 0),
+            ("urgent", {0, 1}),
+            ("ready", {0, 1}, 0, 2),
+        ],
+        0,
+        0,
+    )
     def test_it_keeps_what_it_promises(
         self, ops: list[tuple[Any, ...]], window: int, per_second: int
     ) -> None:

@@ -176,8 +176,8 @@ class IntroducedTests(TestCase):
         gone, lately, hidden, quiet = index("@1:hs", "@2:hs", "@3:hs", "@4:hs")
         cache.users.status_msg[gone] = "On holiday"
         for user in (lately, hidden):
-            cache.users.was_active(user, NOW - 3_600_000)
+            cache.users.last_active_ts[user] = NOW - 3_600_000
         cache.users.hide(hidden)
-        cache.users.was_active(quiet, NOW - 30 * 86_400_000)
+        cache.users.last_active_ts[quiet] = NOW - 30 * 86_400_000
         told = interest.worth_telling(cache, BitMap([gone, lately, hidden, quiet]), NOW)
         self.assertEqual(BitMap([gone, lately]), told)
