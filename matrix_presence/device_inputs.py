@@ -211,7 +211,8 @@ class DeviceInputs:
         else:
             self._postponed.synced(user, device_id)
         row = self._put_device(user, device_id, row, after)
-        self._standings.refresh(user, now)
+        only = after if self.cache.devices.is_only(user, row) else None
+        self._standings.refresh(user, now, only=only)
         return row
 
     def _apply_postponed_sync(

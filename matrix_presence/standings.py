@@ -9,7 +9,7 @@ from __future__ import annotations
 from matrix_presence.cache.presence_cache import PresenceCache
 from matrix_presence.cache.users import HIDDEN, PRESENCE, SHOWN_ACTIVE, TOLD
 from matrix_presence.persistence import Persistence
-from matrix_presence.rules.devices import timed_out
+from matrix_presence.rules.devices import Device, timed_out
 from matrix_presence.rules.timeouts import Timeouts
 from matrix_presence.rules.users import (
     Shown,
@@ -42,14 +42,18 @@ class Standings:
         self._dirty = persistence.dirty
         self._keep_status = keep_status
 
-    def refresh(self, user: int, now: int, *, news: bool = False) -> None:
+    def refresh(
+        self, user: int, now: int, *, news: bool = False, only: Device | None = None
+    ) -> None:
         """Add up the devices of a user and announce what others can see of it.
 
-        `news`: something else they can see has changed.
+        Args:
+            news: something else they can see has changed.
+            only: the only device of the user, if it is at hand.
         """
         cache, timeouts = self._cache, self._timeouts
         users = cache.users
-        devices = cache.devices.of(user)
+        devices = cache.devices.of(user) if only is None else (only,)
         presence, last_active_ts, hidden, deadline = add_up(devices, now, timeouts)
         if not presence or len(devices) > 1:
             self._time_out_devices(user, now)

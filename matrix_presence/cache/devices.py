@@ -52,6 +52,7 @@ _FOLLOWS = tuple(
     (GOES_ON if presence >= ONLINE else 0) | (STAYS if presence in IDLING else 0)
     for presence in Presence
 )
+_new_tuple = tuple.__new__
 #: In the place of an id where there is no device. Not an id: "" is one (A-30).
 _NOBODYS = "\0"
 
@@ -100,13 +101,17 @@ class Devices:
     def read(self, row: int) -> Device:
         """The device in this row."""
         state, last_active_ts, last_seen_ts, _ = self.facts[row : row + FACTS]
-        return Device(
-            state & _PRESENCE,
-            state >> _HOLD_AT & _HOLD,
-            state >> _AVAILABLE_AT & _AVAILABLE,
-            last_active_ts,
-            last_seen_ts,
-            (state & SYNCING) >> _SYNCING_AT,
+        # Twice as fast as by the constructor.
+        return _new_tuple(
+            Device,
+            (
+                state & _PRESENCE,
+                state >> _HOLD_AT & _HOLD,
+                state >> _AVAILABLE_AT & _AVAILABLE,
+                last_active_ts,
+                last_seen_ts,
+                (state & SYNCING) >> _SYNCING_AT,
+            ),
         )
 
     def write(self, row: int, device: Device) -> None:
@@ -123,6 +128,12 @@ class Devices:
         )
         facts[row + LAST_ACTIVE] = last_active_ts
         facts[row + LAST_SEEN] = last_seen_ts
+
+    def is_only(self, user: int, row: int) -> bool:
+        """Whether the device in this row is all that the user has."""
+        return (
+            self._users.first_device[user] == row and self.facts[row + _NEXT] == NO_ROW
+        )
 
     def came_up(self, user: int) -> None:
         """The wheel has brought the user up: it may not do so again by itself."""
