@@ -37,6 +37,7 @@ from matrix_presence.options import (
 from matrix_presence.rules.lists import NEVER, POLICIES
 
 __all__ = [
+    "RELOADABLE",
     "ConfigError",
     "PerOrigin",
     "PerUser",
@@ -60,6 +61,8 @@ _ROOM_IDS = several(
     text("", "room id", re.compile(r"![^\s]{1,254}").fullmatch),
     "a list of room ids such as ['!abc:example.org']",
 )
+#: The options that can change while a server runs.
+RELOADABLE = ("local", "federation_incoming", "federation_outgoing")
 #: JSON writes some characters in six bytes. A push of one user must still stay far
 #: below the 64 KiB of an EDU (A-26).
 _LONGEST_STATUS = 8192
@@ -141,6 +144,12 @@ class PresenceConfig:
         TIMEOUT,
         "1h",
         "How long after its last sync has returned a busy device still counts as busy.",
+    )
+    local: bool = option(
+        SWITCH,
+        True,
+        "Whether users of this server see each other's presence. Without it they see "
+        "only that of other servers, and are seen only there.",
     )
     federation_incoming: bool = option(
         SWITCH, True, "Whether presence that other servers send is taken."

@@ -19,12 +19,14 @@ from matrix_presence.rules.profiles import NO_PROFILE, Profile
 __all__ = [
     "NO_PROFILE",
     "Batch",
+    "DestinationRow",
     "DeviceRow",
     "IFederation",
     "IHomeserver",
     "IPositions",
     "IPresenceStore",
     "ListRow",
+    "PresenceUnwanted",
     "Profile",
     "Requester",
     "StoreHead",
@@ -110,6 +112,29 @@ class ListRow:
 
 
 @attrs.frozen
+class DestinationRow:
+    """What is kept of another server over a restart. Times are epoch milliseconds."""
+
+    server_name: str
+    #: Failures in a row; 0 where it does not fail, and then the next two are 0 too.
+    failures: int = 0
+    failing_since: int = 0
+    #: When it is tried again.
+    retry_ts: int = 0
+    #: Whether there is presence that it has not been told.
+    owed: bool = False
+    #: Until when it wants no presence (MSC4373); 0 where it does.
+    unwanted_until: int = 0
+    #: Entries of presence lists that it has not been told of: observer and observed.
+    letters: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether there is nothing to be kept: such a row is deleted."""
+        return not (self.failures or self.owed or self.unwanted_until or self.letters)
+
+
+@attrs.frozen
 class Batch:
     """One transaction of the presence store."""
 
@@ -120,6 +145,8 @@ class Batch:
     reserved: int = 0
     #: Each entry once.
     lists: Sequence[ListRow] = ()
+    #: Each server once.
+    destinations: Sequence[DestinationRow] = ()
 
 
 @attrs.frozen
@@ -158,6 +185,12 @@ class IPresenceStore(Interface):
         is the end.
         """
 
+    def load_destinations(after: str, limit: int) -> Deferred[Sequence[DestinationRow]]:
+        """At most `limit` servers in the order of their names, those after `after`.
+
+        As `load`: begin with `after=""`; an empty answer is the end.
+        """
+
     def write(batch: Batch) -> Deferred[Collection[str]]:
         """Store the batch; the ids of users whose rows could not be written.
 
@@ -175,13 +208,26 @@ class IPresenceStore(Interface):
         """
 
 
+class PresenceUnwanted(Exception):
+    """A destination has said that it wants no presence (MSC4373).
+
+    Args:
+        until: epoch ms; it may be asked again then.
+    """
+
+    def __init__(self, until: int) -> None:
+        super().__init__("it wants no presence")
+        self.until = until
+
+
 class IFederation(Interface):
     """How EDUs reach other homeservers."""
 
     def send(destination: str, edus: Sequence[dict[str, Any]]) -> Deferred[None]:
         """Put these EDUs (`{"edu_type", "content"}`) into one transaction.
 
-        Fires when the destination has answered 200; fails when it did not. It is
+        Fires when the destination has answered 200; fails when it did not, with
+        `PresenceUnwanted` when it wants no `m.presence` and got nothing at all. It is
         cancelled when nobody waits for the answer any more. There is never more than
         one under way for a destination (C-42). The EDUs may be a `wire.edu.Edus`,
         which has their canonical JSON and goes to many destinations as one object;

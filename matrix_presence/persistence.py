@@ -7,6 +7,7 @@ commits, the next gathers, so under load many acknowledgements share one commit.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Sequence
 
 import attrs
 from pyroaring import BitMap
@@ -15,7 +16,12 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from matrix_presence.cache.presence_cache import PresenceCache
 from matrix_presence.errors import NotStored
-from matrix_presence.interfaces import Batch, IPresenceStore, ListRow
+from matrix_presence.interfaces import (
+    Batch,
+    DestinationRow,
+    IPresenceStore,
+    ListRow,
+)
 from matrix_presence.positions import ReservedPositions
 from matrix_presence.rows import list_row_of, row_of
 
@@ -32,7 +38,12 @@ class _Gathering:
     users: BitMap = attrs.Factory(BitMap)
     #: Entries of presence lists, as observer and observed.
     pairs: set[tuple[int, int]] = attrs.Factory(set)
+    #: By name: other servers.
+    destinations: dict[str, DestinationRow] = attrs.Factory(dict)
     waiting: dict[int, list[Deferred[None]]] = attrs.Factory(dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.users or self.pairs or self.destinations)
 
 
 class Persistence:
@@ -57,6 +68,9 @@ class Persistence:
         self._store = store
         self._positions = positions
         self._interval = interval
+        #: Asked with each interval, and at the end, for what has become different about
+        #: other servers.
+        self.destinations: Callable[[], Sequence[DestinationRow]] = tuple
         #: Users whose rows the store refused: tried again with each interval.
         self._refused = BitMap()
         #: Users of whom what they typed is perhaps not in the store.
@@ -107,6 +121,7 @@ class Persistence:
         self._take_dirty()
         self._due |= self._refused
         self._gather_derived()
+        self._gather_destinations()
         short = self._positions is not None and self._positions.is_short()
         self._write_gathered(always=short)
 
@@ -118,6 +133,10 @@ class Persistence:
         self._due |= self.dirty
         self.dirty.clear()
 
+    def _gather_destinations(self) -> None:
+        for row in self.destinations():
+            self._gathering.destinations[row.server_name] = row
+
     def _gather_derived(self) -> None:
         some = self._due[:_ROWS_AT_ONCE]
         self._due -= some
@@ -125,7 +144,7 @@ class Persistence:
 
     def _write_gathered(self, *, always: bool = False) -> None:
         gathered = self._gathering
-        if not self._writing and (gathered.users or gathered.pairs or always):
+        if not self._writing and (gathered or always):
             self._writing = True
             self._gathering = _Gathering()
             done = Deferred.fromCoroutine(self._write(gathered))
@@ -138,8 +157,7 @@ class Persistence:
             self._gather_derived()
         # A store in trouble is tried again for those who wait for an answer, else
         # at the next interval.
-        more = self._gathering.users or self._gathering.pairs
-        if self._gathering.waiting or (stored and more):
+        if self._gathering.waiting or (stored and self._gathering):
             self._write_gathered()
             return
         written, self._written = self._written, []
@@ -157,12 +175,17 @@ class Persistence:
             list_row_of(self._cache, *pair) for pair in sorted(gathered.pairs)
         ]
         reserved = self._positions.to_reserve() if self._positions else 0
+        servers = list(gathered.destinations.values())
+        batch = Batch(rows, forgotten, reserved, lists, servers)
         try:
-            refused = await self._store.write(Batch(rows, forgotten, reserved, lists))
+            refused = await self._store.write(batch)
         except Exception:
             logger.exception("Presence of %d users could not be stored", len(rows))
             self.dirty |= gathered.users
             self._gathering.pairs |= gathered.pairs
+            self._gathering.destinations = (
+                gathered.destinations | self._gathering.destinations
+            )
             self._answer(gathered, gathered.users)
             return False
         if self._positions is not None:
@@ -194,10 +217,10 @@ class Persistence:
             self._timer = None
         self._take_dirty()
         self._gather_derived()
+        self._gather_destinations()
         self._write_gathered(always=True)
         if self._writing:
             done: Deferred[None] = Deferred()
             self._written.append(done)
             await done
-        left = self.dirty | self._due | self._refused | self._gathering.users
-        return not left and not self._gathering.pairs
+        return not (self.dirty or self._due or self._refused or self._gathering)

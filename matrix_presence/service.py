@@ -15,6 +15,7 @@ import logging
 import random
 from collections.abc import Callable
 
+import attrs
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
@@ -23,12 +24,13 @@ from twisted.python.failure import Failure
 
 from matrix_presence.cache.attention import Attention
 from matrix_presence.cache.presence_cache import PresenceCache
-from matrix_presence.config import PresenceConfig
+from matrix_presence.config import RELOADABLE, PresenceConfig
 from matrix_presence.federation.receiver import Receiver
 from matrix_presence.federation.sender import Sender
 from matrix_presence.handler import PresenceHandler
 from matrix_presence.interfaces import (
     Batch,
+    DestinationRow,
     IFederation,
     IHomeserver,
     IPositions,
@@ -129,12 +131,17 @@ class PresenceService(Service):
         self.receiver = Receiver(self.cache, config, self.handler)
         #: What goes out to other servers; None if nothing does.
         self.sender: Sender | None = None
-        if federation is not None and config.enabled and config.federation_outgoing:
+        if federation is not None and config.enabled:
             self.sender = Sender(clock, self.cache, config, federation, chance)
             self.ticks.observers.append(self.sender.ticked)
+            self.persistence.destinations = self.sender.rows
             if self.receiver.lists is not None:
                 self.receiver.lists.polled = self.sender.tell
         self._sweep = Sweep(clock, self.handler, self.cache.wheel.width)
+        self._admits: Callable[[str], bool] = lambda name: True
+        self._toggle(config)
+        if not config.federation_outgoing:
+            self._open_doors()
         self._starting: Deferred[None] | None = None
         #: How the start went; None while it is under way.
         self._outcome: bool | Failure | None = None
@@ -151,6 +158,31 @@ class PresenceService(Service):
         """Another server lives: call it for each of its requests once it is checked."""
         if self.sender is not None:
             self.sender.back(server_name)
+
+    def admit(self, admits: Callable[[str], bool]) -> None:
+        """From now on presence goes to and comes from these other servers only.
+
+        Args:
+            admits: by the name of a server. Another function each time it changes.
+        """
+        self._admits = self.receiver.admits = admits
+        self._open_doors()
+
+    def reconfigure(self, config: PresenceConfig) -> None:
+        """Take over the options that can change while this runs; see `RELOADABLE`."""
+        changed = {key: getattr(config, key) for key in RELOADABLE}
+        self.config = attrs.evolve(self.config, **changed)
+        self._toggle(self.config)
+        self._open_doors()
+
+    def _toggle(self, config: PresenceConfig) -> None:
+        self.cache.show_local(config.local)
+        self.receiver.is_open = config.federation_incoming
+
+    def _open_doors(self) -> None:
+        if self.sender is not None:
+            goes_out = self.config.federation_outgoing
+            self.sender.admit(self._admits if goes_out else _nobody)
 
     def when_ready(self) -> Deferred[None]:
         """Fires when everything stored is restored; requests may come from then on.
@@ -176,6 +208,8 @@ class PresenceService(Service):
         head = await self._store.open()
         count = await self._restore()
         await self._restore_lists()
+        if self.sender is not None:
+            await self._restore_destinations(self.sender, head.clean)
         cache = self.cache
         # After a crash, nothing that was told up to the last reserved position is sure.
         position = head.reserved if head.clean else head.reserved + 1
@@ -219,6 +253,15 @@ class PresenceService(Service):
             if len(rows) == _ROWS_AT_ONCE:
                 await deferLater(self._clock, 0)
 
+    async def _restore_destinations(self, sender: Sender, is_clean: bool) -> None:
+        """Load what is kept of other servers."""
+        rows: list[DestinationRow] = []
+        while more := await self._store.load_destinations(
+            rows[-1].server_name if rows else "", _ROWS_AT_ONCE
+        ):
+            rows += more
+        sender.restored(rows, is_complete=is_clean)
+
     def stopService(self) -> Deferred[None]:
         """Show and write everything that is pending, then close the store."""
         super().stopService()
@@ -237,6 +280,10 @@ class PresenceService(Service):
         self.waiting.stop()
         complete = await self.persistence.flush()
         await self._store.close(self.cache.position if complete else None)
+
+
+def _nobody(server_name: str) -> bool:
+    return False
 
 
 def slot_width(config: PresenceConfig) -> int:

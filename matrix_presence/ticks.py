@@ -232,10 +232,11 @@ class Ticks:
         rooms, listed = self._cache.rooms, self._cache.lists.accepted
         for users, is_urgent in ((urgent, True), (casual, False)):
             viewers, visited = users.copy(), BitMap()
+            shown = self._cache.shown(users)
             if listed:
-                listed.add_observers(viewers, users)
-            for start in range(0, len(users), _AT_ONCE):
-                more = rooms.carrying(users[start : start + _AT_ONCE]) - visited
+                listed.add_observers(viewers, shown)
+            for start in range(0, len(shown), _AT_ONCE):
+                more = rooms.carrying(shown[start : start + _AT_ONCE]) - visited
                 visited |= more
                 rooms.add_members(viewers, more)
                 yield

@@ -53,6 +53,9 @@ class _NoStore:
     def load_lists(self, after: tuple[str, str], limit: int) -> Any:
         return succeed([])
 
+    def load_destinations(self, after: str, limit: int) -> Any:
+        return succeed([])
+
     def write(self, batch: Any) -> Any:
         return succeed([])
 

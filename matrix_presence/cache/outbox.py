@@ -117,6 +117,12 @@ class Outbox:
         self.under_way.add(destination)
         return self._pending.pop(destination, _NOBODY)
 
+    def drop(self, destination: int) -> None:
+        """It is told nothing of what was for it until now."""
+        self.pending.discard(destination)
+        self.resting.discard(destination)
+        self._pending.pop(destination, None)
+
     def done(self, destination: int, left: BitMap = _NOBODY) -> None:
         """It has answered, or there was nothing to say; `left` did not fit."""
         self.under_way.discard(destination)

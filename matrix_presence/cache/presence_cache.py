@@ -55,12 +55,26 @@ class PresenceCache:
         #: Accounts that are no more (D-40).
         self.gone = BitMap()
         self._ignored: dict[int, BitMap] = {}
+        self._shows_local = True
+
+    def show_local(self, shows: bool) -> None:
+        """Whether users of this server see each other from now on."""
+        if shows and not self._shows_local:
+            # Nobody knows what they have missed: each is shown everybody.
+            self.joins.complete_since = self.position + 1
+        self._shows_local = shows
+
+    def shown(self, changed: BitMap) -> BitMap:
+        """Those of them who are seen by others here."""
+        return changed if self._shows_local else changed & self.servers.users
 
     def seen_by(self, viewer: int) -> BitMap:
         """Everybody whose presence this user may see, the user included (D-20)."""
         seen = self.rooms.seen_by(viewer)
         if self.lists.used:
             seen |= self.lists.accepted.of(viewer)
+        if not self._shows_local:
+            seen &= self.servers.users
         seen.add(viewer)
         seen -= self.ignored_by(viewer)
         return seen
@@ -80,6 +94,8 @@ class PresenceCache:
         """Whether `viewer` may see the presence of `observed` (D-21)."""
         if viewer == observed:
             return True
+        if not self._shows_local and self.users.is_local[observed]:
+            return False
         return observed not in self.gone and (
             self.rooms.share(viewer, observed)
             or (viewer, observed) in self.lists.accepted

@@ -7,6 +7,8 @@ is sent again, seldom and ever more seldom (C-29).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 from pyroaring import BitMap
@@ -26,6 +28,8 @@ Pair = tuple[int, int]
 
 #: Pairs in one transaction: it has room for the pushes too, and a poll for all.
 _MOST = 40
+#: Pairs of a destination that survive a restart.
+_MOST_KEPT = 1000
 #: ms until an invite is sent again, at first and at last.
 _FIRST, _LAST = 3_600_000, 7 * 24 * 3_600_000
 
@@ -48,13 +52,17 @@ class Letters:
     def __bool__(self) -> bool:
         return bool(self._pending)
 
-    def put(self, pair: Pair) -> int | None:
-        """The destination that has to be told of this entry; None for ours alone."""
+    def destination_of(self, pair: Pair) -> int | None:
+        """The server that has to be told of this entry; None for ours alone."""
         users = self._cache.users
         elsewhere = [user for user in pair if not users.is_local[user]]
         if not elsewhere:
             return None
-        destination = self._cache.servers.find(server_of(users.ids[elsewhere[0]]))
+        return self._cache.servers.find(server_of(users.ids[elsewhere[0]]))
+
+    def put(self, pair: Pair) -> int | None:
+        """The same, and it is told of it with the next transaction."""
+        destination = self.destination_of(pair)
         if destination is not None:
             self._pending.setdefault(destination, {})[pair] = None
         return destination
@@ -62,6 +70,22 @@ class Letters:
     def of(self, destination: int) -> list[Pair]:
         """The entries that the next transaction to this destination is about."""
         return list(self._pending.get(destination, ()))[:_MOST]
+
+    def kept(self, destination: int) -> tuple[tuple[str, str], ...]:
+        """The entries it has yet to be told of, as user ids; the oldest of them."""
+        ids, pending = self._cache.users.ids, self._pending.get(destination, ())
+        some = islice(pending, _MOST_KEPT)
+        return tuple((ids[observer], ids[observed]) for observer, observed in some)
+
+    def restore(self, pairs: Iterable[tuple[str, str]]) -> None:
+        """What a former life had yet to tell, as user ids."""
+        users = self._cache.users
+        for user_ids in pairs:
+            observer, observed = map(users.intern, user_ids)
+            for user, user_id in zip((observer, observed), user_ids, strict=True):
+                if not users.is_local[user]:
+                    self._cache.servers.meet(user, user_id)
+            self.put((observer, observed))
 
     def written(self, pairs: list[Pair]) -> list[dict[str, Any]]:
         """The EDUs about these entries as they are now."""
@@ -107,6 +131,10 @@ class Letters:
         if not pending:
             self._pending.pop(destination, None)
         return bool(pending)
+
+    def drop(self, destination: int) -> None:
+        """It is told of nothing that was for it until now."""
+        self._pending.pop(destination, None)
 
     def _is_unanswered(self, pair: Pair) -> bool:
         is_elsewhere = not self._cache.users.is_local[pair[1]]

@@ -46,16 +46,31 @@ class Pings:
         self._met = BitMap()
         self.wheel = Wheel(self._slots, SLOT)
 
-    def meet(self, now: int) -> None:
-        """Plan for the servers that were not known before.
+    def meet(self, now: int) -> range:
+        """Plan for the servers that were not known before; these.
 
         What was told them before a restart is running out, and nobody knows when: the
         first ping comes within the grace.
         """
-        for destination in range(len(self._next_ts), len(self._servers)):
+        met = range(len(self._next_ts), len(self._servers))
+        for destination in met:
             self._next_ts.append(0)
             self._slots.append(0)
             self._plan(destination, now + int(self._grace * self._chance()))
+        return met
+
+    def knows(self, destination: int) -> None:
+        """It has missed nothing by a restart."""
+        self._met.add(destination)
+
+    def begin_anew(self, destination: int, when: int) -> None:
+        """It has been told nothing for a while: at `when` it hears of everybody."""
+        self._met.discard(destination)
+        self._plan(destination, when)
+
+    def next_ts(self, destination: int) -> int:
+        """When it is pinged next, epoch ms; 0 for never."""
+        return self._next_ts[destination]
 
     def introduced(self, destination: int, now: int) -> None:
         """It has just come in and hears of everybody there is to hear of."""

@@ -9,6 +9,7 @@ belongs to no room (C-13).
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from matrix_presence.cache.limits import Buckets
 from matrix_presence.cache.presence_cache import PresenceCache
@@ -37,7 +38,10 @@ class Receiver:
         self.lists: ListReceiver | None = None
         if handler.lists is not None:
             self.lists = ListReceiver(cache, config, handler.lists, handler.now)
-        self._takes = bool(config.enabled) and config.federation_incoming
+        self._enabled = bool(config.enabled)
+        #: Whether anything is taken, and of whom.
+        self.is_open = config.federation_incoming
+        self.admits: Callable[[str], bool] = lambda name: True
         self._busy = config.busy
         limit = config.rc_presence.per_origin
         self._limit = Buckets(limit.per_second, limit.burst_count)
@@ -46,6 +50,11 @@ class Receiver:
         #: Entries that were applied, and that were not, since the start.
         self.applied = 0
         self.dropped = 0
+
+    @property
+    def wants_presence(self) -> bool:
+        """Whether presence of other servers is of any use here (MSC4373)."""
+        return self._enabled and self.is_open
 
     def edu_received(
         self, origin: str, edu: object, sent_ts: int | None = None
@@ -58,12 +67,14 @@ class Receiver:
             sent_ts: the transaction's `origin_server_ts`. What was overtaken on its
                 way by something newer is not applied.
         """
-        if self.lists is not None and self._takes:
+        if not (self.wants_presence and self.admits(origin)):
+            return
+        if self.lists is not None:
             self.lists.edu_received(origin, edu)
         entries = entries_of(edu)
         server = self._cache.servers.find(origin)
         # Of a server that is in no room with us there is nobody we could hear of.
-        if not self._takes or not entries or server is None:
+        if not entries or server is None:
             return
         if type(sent_ts) is int and self._is_overtaken(server, sent_ts):
             self.dropped += len(entries)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 
 from pyroaring import BitMap
 from twisted.internet.defer import Deferred, fail
@@ -24,12 +24,15 @@ from matrix_presence.cache.backoff import Backoff
 from matrix_presence.cache.outbox import Outbox
 from matrix_presence.cache.presence_cache import PresenceCache
 from matrix_presence.config import PresenceConfig
+from matrix_presence.federation.admission import Admission
 from matrix_presence.federation.bodies import Bodies
+from matrix_presence.federation.intake import Intake
+from matrix_presence.federation.kept import KeptDestinations
 from matrix_presence.federation.letters import Letters, Pair
 from matrix_presence.federation.pings import SLOT, Pings
-from matrix_presence.interfaces import IFederation
+from matrix_presence.interfaces import DestinationRow, IFederation, PresenceUnwanted
 from matrix_presence.ticks import Tick
-from matrix_presence.wire.edu import MOST_EDUS, Edus
+from matrix_presence.wire.edu import EDU_TYPE, MOST_EDUS, Edus
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +80,12 @@ class Sender:
             cache.servers, config.federation_ping_interval, grace, chance
         )
         self._bodies = Bodies(cache, config)
-        self._letters = Letters(cache)
+        self._letters = letters = Letters(cache)
+        self._admission = admission = Admission(cache.servers)
+        self._intake = Intake(cache, self.outbox, self._pings, letters, admission)
+        self._kept = KeptDestinations(
+            cache.servers, self.outbox, self._backoff, self._pings, letters, admission
+        )
         self._sending: dict[int, Deferred[None]] = {}
         self._serving: IDelayedCall | None = None
         self._sweeping: IDelayedCall | None = None
@@ -93,6 +101,18 @@ class Sender:
         self.answered = 0
         self.failed = 0
         self.told = 0
+
+    def restored(self, rows: Sequence[DestinationRow], *, is_complete: bool) -> None:
+        """What is known of destinations from before a restart; see `start`.
+
+        Args:
+            is_complete: whoever is not in the rows was owed nothing.
+        """
+        self._kept.restored(rows, self._now(), is_complete=is_complete)
+
+    def rows(self) -> list[DestinationRow]:
+        """What is to be kept of destinations, and has changed since the last call."""
+        return self._kept.rows(self._now(), is_end=self._stopped)
 
     def start(self) -> None:
         """Send from now on."""
@@ -118,13 +138,41 @@ class Sender:
         ends = self._clock.seconds() + _SLICE
         return lambda: self._clock.seconds() >= ends
 
+    def admit(self, admits: Callable[[str], bool]) -> None:
+        """From now on only servers whose names pass are sent anything.
+
+        One that did not pass before, and does now, hears of everybody.
+        """
+        now = self._now()
+        self._meet(now)
+        met = range(len(self._cache.servers))
+        refused, admitted = self._admission.admit(admits, met)
+        for destination in refused:
+            self._shut(destination)
+        for destination in admitted:
+            self._pings.begin_anew(destination, now)
+            self._ping(destination, now)
+        self._serve_soon()
+
+    def _shut(self, destination: int) -> None:
+        self.outbox.drop(destination)
+        self._letters.drop(destination)
+        self._backoff.is_back(destination)
+        self._kept.changed.add(destination)
+
+    def _meet(self, now: int) -> None:
+        for destination in self._pings.meet(now):
+            self._kept.met(destination, now)
+
     # What goes into the outbox.
 
     def ticked(self, tick: Tick) -> None:
         """Other servers have to hear of what this tick shows."""
-        if self._stopped or not self._cache.servers:
+        servers, now = self._cache.servers, self._now()
+        self._meet(now)
+        if self._stopped or len(servers) <= len(self._admission.refused):
             return
-        putting = self._put(tick, self._now())
+        putting = self._intake.put(tick, now)
         size = len(tick.urgent) + len(tick.casual) + len(tick.joins) + len(tick.listed)
         if size <= _AT_ONCE:
             for _ in putting:
@@ -136,7 +184,7 @@ class Sender:
 
     def tell(self, destination: int, users: BitMap) -> None:
         """This destination asks for these users, and may know of them (C-21)."""
-        if not self._stopped:
+        if not self._stopped and destination not in self._admission.closed:
             self.outbox.tell(BitMap([destination]), users)
             self._serve_soon()
 
@@ -144,43 +192,6 @@ class Sender:
         # They hear of it with the next change, or the next ping.
         if not why.check(SchedulerStopped):
             logger.error("Other servers could not be told: %s", why)
-
-    def _put(self, tick: Tick, now: int) -> Iterator[None]:
-        """Put a tick into the outbox, a pair at a time."""
-        cache, outbox = self._cache, self.outbox
-        self._pings.meet(now)
-        for gone, viewers in tick.farewells:
-            outbox.tell(cache.servers.of(viewers, cache.users.ids), BitMap([gone]))
-        for destinations, users in interest.changed(cache, tick.urgent):
-            outbox.tell(destinations, users)
-            yield
-        for destinations, users in interest.changed(cache, tick.casual):
-            outbox.mention(destinations, users, now)
-            yield
-        for destinations, users, came_in in interest.introduced(cache, tick.joins, now):
-            outbox.tell(destinations, users)
-            if came_in:
-                for destination in destinations:
-                    self._pings.introduced(destination, now)
-            yield
-        for pair in tick.listed:
-            self._put_letter(pair, now)
-            yield
-
-    def _put_letter(self, pair: Pair, now: int) -> None:
-        destination = self._letters.put(pair)
-        if destination is None:
-            return
-        observed = pair[1]
-        news = _NOBODY
-        if pair in self._cache.lists.accepted and self._is_ours(observed):
-            # A new observer is told at once (C-24), and pinged from now on.
-            news = BitMap([observed])
-            self._pings.introduced(destination, now)
-        self.outbox.tell(BitMap([destination]), news)
-
-    def _is_ours(self, user: int) -> bool:
-        return bool(self._cache.users.is_local[user])
 
     # When it goes out.
 
@@ -231,8 +242,11 @@ class Sender:
     def _send(self, destination: int, now: int) -> None:
         users = self.outbox.take(destination)
         letters = self._letters.of(destination) if self._letters else []
-        edus, left = self._bodies.of(destination, users, now)
         written = self._letters.written(letters)
+        if destination in self._admission.closed:
+            users = _NOBODY
+            written = [edu for edu in written if edu["edu_type"] != EDU_TYPE]
+        edus, left = self._bodies.of(destination, users, now)
         if written and len(written) + len(edus) > MOST_EDUS:
             # What they are about comes first; they have next to nothing to say.
             edus, left = Edus(), users
@@ -240,7 +254,7 @@ class Sender:
             self.outbox.done(destination)
             if self._letters.arrived(destination, letters, now):
                 self.outbox.tell(BitMap([destination]), _NOBODY)
-            self._backoff.is_back(destination)
+            self._lives(destination)
             return
         name = self._cache.servers.names[destination]
         try:
@@ -264,22 +278,53 @@ class Sender:
         self._sending.pop(destination, None)
         self.answered += 1
         self.told += told
-        self._backoff.is_back(destination)
+        self._lives(destination)
         self.outbox.done(destination, left)
         if self._letters.arrived(destination, letters, self._now()):
             self.outbox.tell(BitMap([destination]), _NOBODY)
         if self._is_full or destination in self.outbox.pending:
             self._serve_soon()
 
+    def _lives(self, destination: int) -> None:
+        if destination in self._backoff.failing:
+            self._backoff.is_back(destination)
+            self._kept.changed.add(destination)
+
     def _failed(self, destination: int, users: BitMap, why: Failure) -> None:
         self._sending.pop(destination, None)
-        self.failed += 1
+        if isinstance(why.value, PresenceUnwanted):
+            self._unwanted(destination, why.value.until)
+            return
+        if destination in self._admission.refused:
+            self.outbox.done(destination)
+            return
         self.outbox.failed(destination, users)
+        self._kept.changed.add(destination)
+        if self._stopped:
+            # It was given up: that says nothing about the destination.
+            return
+        self.failed += 1
         retry_ts = self._backoff.failed(destination, self._now())
         self._pings.wheel.put(destination, retry_ts)
-        log = logger.info if self._backoff.failures(destination) == 1 else logger.debug
+        failures = self._backoff.of(destination).failures
+        log = logger.info if failures == 1 else logger.debug
         name = self._cache.servers.names[destination]
         log("%s was not told of presence: %s", name, why.getErrorMessage())
+        if self._is_full:
+            self._serve_soon()
+
+    def _unwanted(self, destination: int, until: int) -> None:
+        """It wants no presence until then (epoch ms)."""
+        logger.info("%s wants no presence", self._cache.servers.names[destination])
+        self._lives(destination)
+        self.outbox.done(destination)
+        self.outbox.drop(destination)
+        if self._letters.of(destination):
+            # Without the presence that was beside them.
+            self.outbox.tell(BitMap([destination]), _NOBODY)
+        self._admission.unwanted(destination, until)
+        self._pings.begin_anew(destination, until)
+        self._kept.changed.add(destination)
         if self._is_full:
             self._serve_soon()
 
@@ -287,7 +332,7 @@ class Sender:
         """This server lives: it has sent a request, whose signature was right."""
         destination = self._cache.servers.find(name)
         if destination is not None and destination in self._backoff.failing:
-            self._backoff.is_back(destination)
+            self._lives(destination)
             if destination in self.outbox.resting:
                 self._try_again(destination, self._now())
                 self._serve_soon()
@@ -306,11 +351,11 @@ class Sender:
     def _look(self) -> bool:
         """Look at some destinations that are due; whether there may be more."""
         now, pings = self._now(), self._pings
-        pings.meet(now)
+        self._meet(now)
         due = pings.wheel.due(now, _A_SWEEP)
         for destination in due:
             if destination in self.outbox.resting:
-                retry_ts = self._backoff.retry_ts(destination)
+                retry_ts = self._backoff.of(destination).retry_ts
                 if retry_ts <= now:
                     self._try_again(destination, now)
                 else:
@@ -327,11 +372,15 @@ class Sender:
 
     def _try_again(self, destination: int, now: int) -> None:
         """With all it has missed: changes, and pings if it was away for long."""
-        if self._pings.is_due(destination, now):
+        pings = self._pings
+        if pings.is_due(destination, now) or pings.is_first(destination):
             self._ping(destination, now)
         self.outbox.rested(destination)
 
     def _ping(self, destination: int, now: int) -> None:
+        if destination in self._admission.closed:
+            self._ping_closed(destination, now)
+            return
         visible = interest.visible_to(self._cache, destination)
         if not visible:
             self._pings.forget(destination)
@@ -344,3 +393,14 @@ class Sender:
         if worth:
             self.outbox.tell(BitMap([destination]), worth, urgent=False)
         self._pings.pinged(destination, now)
+
+    def _ping_closed(self, destination: int, now: int) -> None:
+        until = self._admission.unwanted_until(destination)
+        if destination in self._admission.refused:
+            self._pings.forget(destination)
+        elif until > now:
+            self._pings.begin_anew(destination, until)
+        else:
+            self._admission.ask_again(destination)
+            self._kept.changed.add(destination)
+            self._ping(destination, now)

@@ -15,6 +15,7 @@ from zope.interface import implementer
 
 from matrix_presence.interfaces import (
     Batch,
+    DestinationRow,
     IPresenceStore,
     ListRow,
     StoreHead,
@@ -33,6 +34,8 @@ class MemoryPresenceStore:
         self.users = {user.user_id: user for user in users}
         #: The entries of presence lists, by observer and observed.
         self.lists: dict[tuple[str, str], ListRow] = {}
+        #: What is kept of other servers, by name.
+        self.destinations: dict[str, DestinationRow] = {}
         #: The highest position that a committed batch has reserved.
         self.reserved = 0
         #: Whether the last life ended in order; a life under way has not.
@@ -108,6 +111,17 @@ class MemoryPresenceStore:
 
         return self._do(loaded)
 
+    def load_destinations(
+        self, after: str, limit: int
+    ) -> Deferred[Sequence[DestinationRow]]:
+        """At most `limit` servers in the order of their names, those after `after`."""
+
+        def loaded() -> Sequence[DestinationRow]:
+            names = sorted(name for name in self.destinations if name > after)
+            return [self.destinations[name] for name in names[:limit]]
+
+        return self._do(loaded)
+
     def write(self, batch: Batch) -> Deferred[Collection[str]]:
         """Commit the batch; the ids of the users left out."""
 
@@ -147,6 +161,11 @@ class MemoryPresenceStore:
                 self.lists.pop((row.observer, row.observed), None)
             else:
                 self.lists[row.observer, row.observed] = row
+        for server in batch.destinations:
+            if server.is_plain:
+                self.destinations.pop(server.server_name, None)
+            else:
+                self.destinations[server.server_name] = server
         self.reserved = max(self.reserved, batch.reserved)
         self.committed.append(batch)
         return refused

@@ -1,4 +1,4 @@
-"""Presence in SQL: three tables, one transaction for each batch."""
+"""Presence in SQL: one transaction for each batch."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from zope.interface import implementer
 
 from matrix_presence.interfaces import (
     Batch,
+    DestinationRow,
     IPresenceStore,
     ListRow,
     StoreHead,
@@ -19,6 +20,7 @@ from matrix_presence.interfaces import (
 )
 from matrix_presence.storage.connection import Cursor
 from matrix_presence.storage.database import Database
+from matrix_presence.storage.destinations import load_destinations, write_destinations
 from matrix_presence.storage.rows import COLUMNS, Unreadable, from_columns, to_columns
 
 logger = logging.getLogger(__name__)
@@ -84,6 +86,12 @@ class SqlPresenceStore:
     ) -> Deferred[Sequence[ListRow]]:
         """At most `limit` entries in the order of their keys, those after `after`."""
         return self._database.run(partial(_load_lists, after, limit))
+
+    def load_destinations(
+        self, after: str, limit: int
+    ) -> Deferred[Sequence[DestinationRow]]:
+        """At most `limit` servers in the order of their names, those after `after`."""
+        return self._database.run(partial(load_destinations, after, limit))
 
     def write(self, batch: Batch) -> Deferred[Collection[str]]:
         """Store the batch in one transaction; the ids of the users left out.
@@ -162,6 +170,8 @@ def _write(batch: Batch, raises: bool, cursor: Cursor) -> Collection[str]:
         )
     if batch.lists:
         refused |= _write_lists(batch.lists, cursor)
+    if batch.destinations:
+        write_destinations(batch.destinations, cursor)
     if raises:
         cursor.execute(
             "UPDATE presence_head SET reserved = ? WHERE reserved < ?",

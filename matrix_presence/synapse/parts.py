@@ -59,6 +59,7 @@ class Parts:
             max_room_members=config.max_room_members,
             slot_width=slot_width(config),
         )
+        cache.show_local(config.local)
         cache.position = store.get_current_presence_token()
         self.readiness = Readiness(clock)
         self.states = States(cache, config.last_active_granularity)

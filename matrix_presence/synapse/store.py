@@ -14,6 +14,7 @@ from zope.interface import implementer
 from matrix_presence.errors import NotStored
 from matrix_presence.interfaces import (
     Batch,
+    DestinationRow,
     DeviceRow,
     IPresenceStore,
     ListRow,
@@ -136,6 +137,12 @@ class SynapseStore:
         self, after: tuple[str, str], limit: int
     ) -> Deferred[Sequence[ListRow]]:
         """None: under Synapse there are no presence lists."""
+        return succeed(())
+
+    def load_destinations(
+        self, after: str, limit: int
+    ) -> Deferred[Sequence[DestinationRow]]:
+        """None: Synapse itself remembers which servers do not answer."""
         return succeed(())
 
     def write(self, batch: Batch) -> Deferred[Collection[str]]:

@@ -175,7 +175,7 @@ class BackoffTests(TestCase):
         self.assertEqual(sorted(waits), waits)
         self.assertGreaterEqual(waits[0], FIRST // 2)
         self.assertLessEqual(waits[-1], LONGEST)
-        self.assertEqual(failures, backoff.failures(1))
+        self.assertEqual((failures, EPOCH), backoff.of(1)[:2])
 
     def test_two_that_fail_together_are_tried_apart(self) -> None:
         """What chance adds keeps them out of step."""
@@ -190,5 +190,5 @@ class BackoffTests(TestCase):
             backoff.failed(1, EPOCH)
         backoff.is_back(1)
         backoff.is_back(2)
-        self.assertEqual((0, 0), (backoff.failures(1), backoff.retry_ts(1)))
+        self.assertEqual((0, 0, 0), backoff.of(1))
         self.assertFalse(backoff.failing)

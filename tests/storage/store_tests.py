@@ -13,6 +13,7 @@ from zope.interface.verify import verifyObject
 
 from matrix_presence.interfaces import (
     Batch,
+    DestinationRow,
     DeviceRow,
     IPresenceStore,
     ListRow,
@@ -111,6 +112,7 @@ class PresenceStoreTests(Mixin):
             self.store.open(),
             self.store.load("", 1),
             self.store.load_lists(("", ""), 1),
+            self.store.load_destinations("", 1),
             self.store.write(Batch()),
             self.store.close(0),
         ):
@@ -152,6 +154,35 @@ class PresenceStoreTests(Mixin):
         await self.store.open()
         self.assertEqual(await self.lists(), [row])
         self.assertEqual(await self.stored(), [ALICE])
+
+    async def destinations(self, limit: int = 2) -> list[DestinationRow]:
+        """What is kept of every server, read in slices of `limit`."""
+        rows: list[DestinationRow] = []
+        while found := await self.store.load_destinations(
+            rows[-1].server_name if rows else "", limit
+        ):
+            self.assertLessEqual(len(found), limit)
+            rows += found
+        return rows
+
+    async def test_what_is_kept_of_servers_comes_back_as_written(self) -> None:
+        """In the order of their names, over a restart, the last word on each (C-11)."""
+        await self.store.open()
+        rows = [
+            DestinationRow("a.test", 3, 1_700_000_000_000, 1_700_000_060_000, True),
+            DestinationRow("b.test", unwanted_until=2**40),
+            DestinationRow("c.test", letters=(("@a:hs", "@b:c.test"), ("@x:c", "@y"))),
+            DestinationRow("d.test:8448", owed=True),
+        ]
+        await self.store.write(Batch(destinations=rows[::-1]))
+        await self.store.close(1)
+        self.store = self.start()
+        await self.store.open()
+        self.assertEqual(await self.destinations(), rows)
+        changed = attrs.evolve(rows[3], failures=1)
+        plain = [DestinationRow("a.test"), DestinationRow("no.test")]
+        await self.store.write(Batch(destinations=[changed, *plain]))
+        self.assertEqual(await self.destinations(), [*rows[1:3], changed])
 
     async def test_a_new_store_is_empty_and_clean(self) -> None:
         """The first start ever finds nothing, and nothing to put in order."""

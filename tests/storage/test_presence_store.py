@@ -11,7 +11,7 @@ import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matrix_presence.interfaces import Batch, StoreHead
+from matrix_presence.interfaces import Batch, DestinationRow, StoreHead
 from matrix_presence.storage.connection import CannotOpen
 from matrix_presence.storage.database import Database
 from matrix_presence.storage.migrations import SchemaTooNew
@@ -49,6 +49,33 @@ class FileStoreTests(SqlRefusalTests, TestCase):
         database = blocking_database(self.url)
         self.addCleanup(database.close)
         return SqlPresenceStore(database)
+
+
+class UnreadableDestinationTests(TestCase):
+    """Rows of servers that we would not have written."""
+
+    async def test_they_are_left_out(self) -> None:
+        """What was changed by hand stops nothing, and the others are read."""
+        database = Database.immediate()
+        self.addCleanup(database.close)
+        store = SqlPresenceStore(database)
+        await store.open()
+        rows = [DestinationRow(name, 1, 2, 3, True) for name in "abcdefg"]
+        await store.write(Batch(destinations=rows))
+        for name, column, value in (
+            ("a", "failures", -1),
+            ("b", "owed", 7),
+            ("c", "letters", "[["),
+            ("d", "letters", '[["@a:hs"]]'),
+            ("e", "letters", "{}"),
+            ("f", "retry_ts", "soon"),
+        ):
+            await database.write(
+                f"UPDATE presence_destinations SET {column} = ? WHERE server_name = ?",
+                (value, name),
+            )
+        found = await store.load_destinations("", 2)
+        self.assertEqual([row.server_name for row in found], ["g"])
 
 
 class CommitTests(TestCase):

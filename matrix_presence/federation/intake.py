@@ -1,0 +1,79 @@
+"""Puts what a tick shows into the outbox: for each destination, whom it concerns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pyroaring import BitMap
+
+from matrix_presence.cache import interest
+from matrix_presence.cache.outbox import Outbox
+from matrix_presence.cache.presence_cache import PresenceCache
+from matrix_presence.federation.admission import Admission
+from matrix_presence.federation.letters import Letters, Pair
+from matrix_presence.federation.pings import Pings
+from matrix_presence.ticks import Tick
+
+_NOBODY = BitMap()
+
+
+class Intake:
+    """The way into the outbox for what happens here."""
+
+    def __init__(
+        self,
+        cache: PresenceCache,
+        outbox: Outbox,
+        pings: Pings,
+        letters: Letters,
+        admission: Admission,
+    ) -> None:
+        self._cache = cache
+        self._outbox = outbox
+        self._pings = pings
+        self._letters = letters
+        self._admission = admission
+
+    def put(self, tick: Tick, now: int) -> Iterator[None]:
+        """Put a tick into the outbox, a pair at a time."""
+        cache = self._cache
+        for gone, viewers in tick.farewells:
+            servers = cache.servers.of(viewers, cache.users.ids)
+            self._tell(servers, BitMap([gone]))
+        for destinations, users in interest.changed(cache, tick.urgent):
+            self._tell(destinations, users)
+            yield
+        for destinations, users in interest.changed(cache, tick.casual):
+            self._outbox.mention(self._open(destinations), users, now)
+            yield
+        for destinations, users, came_in in interest.introduced(cache, tick.joins, now):
+            self._tell(destinations, users)
+            if came_in:
+                for destination in self._open(destinations):
+                    self._pings.introduced(destination, now)
+            yield
+        for pair in tick.listed:
+            self._put_letter(pair, now)
+            yield
+
+    def _open(self, destinations: BitMap) -> BitMap:
+        closed = self._admission.closed
+        return destinations - closed if closed else destinations
+
+    def _tell(self, destinations: BitMap, users: BitMap) -> None:
+        self._outbox.tell(self._open(destinations), users)
+
+    def _put_letter(self, pair: Pair, now: int) -> None:
+        destination = self._letters.destination_of(pair)
+        if destination is None or destination in self._admission.refused:
+            return
+        self._letters.put(pair)
+        observed = pair[1]
+        news = _NOBODY
+        is_ours = bool(self._cache.users.is_local[observed])
+        if pair in self._cache.lists.accepted and is_ours:
+            if destination not in self._admission.closed:
+                # A new observer is told at once (C-24), and pinged from now on.
+                news = BitMap([observed])
+                self._pings.introduced(destination, now)
+        self._outbox.tell(BitMap([destination]), news)
