@@ -20,6 +20,7 @@ from twisted.logger import STDLibLogObserver, globalLogBeginner
 from matrix_presence import __version__
 from matrix_presence.homeserver import settings
 from matrix_presence.homeserver.lifetime import PROG, refuse, serve
+from matrix_presence.homeserver.reloading import Reloading, reload_on_hangup
 from matrix_presence.homeserver.settings import ServeOptions
 from matrix_presence.options import ConfigError
 
@@ -37,14 +38,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(settings.describe(), end="")
         return
     try:
-        config = settings.settle(said(asked))
+        options = said(asked)
+        config = settings.settle(options)
     except ConfigError as error:
         refuse(error)
     _log_to_stderr(asked.log_level)
     # The one of the two commands that is slow to import.
-    from matrix_presence.homeserver.app import make_service
+    from matrix_presence.homeserver.app import EmbeddedHomeserver, make_service
 
-    task.react(serve, (config, make_service, _settle_memory))
+    async def run(reactor: Any) -> None:
+        def ready(service: EmbeddedHomeserver) -> None:
+            reloading = Reloading(options, lambda: said(asked), service.reconfigure)
+            reload_on_hangup(reactor, reloading)
+            _settle_memory()
+
+        await serve(reactor, config, make_service, ready)
+
+    task.react(run, ())
 
 
 def _settle_memory() -> None:

@@ -118,6 +118,11 @@ class Server:
         """
         return time.clock_gettime(~self.pid << 3 | 2)
 
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal that does not end it."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def signal(self, number: signal.Signals, timeout: float = 20.0) -> int:
         """Send a signal, wait for the end; the exit code (negative: by a signal)."""
         assert self._process is not None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
 
-from matrix_presence.errors import Unauthorized
+from matrix_presence.errors import Forbidden, Unauthorized
 from matrix_presence.federation.keys import KeyRing, NoKey
 from matrix_presence.federation.own_keys import OwnKeys
 from matrix_presence.wire.signing import BadSignature
@@ -24,10 +24,15 @@ logger = logging.getLogger(__name__)
 
 @attrs.frozen
 class ServerAuthentication:
-    """Checks signatures with the keys of those who claim to have made them."""
+    """Checks signatures with the keys of those who claim to have made them.
+
+    Args:
+        admits: whether a server of this name is heard at all.
+    """
 
     own: OwnKeys
     ring: KeyRing
+    admits: Callable[[str], bool] = lambda name: True
 
     async def origin_of(
         self,
@@ -45,6 +50,7 @@ class ServerAuthentication:
 
         Raises:
             Unauthorized: no server did.
+            Forbidden: one that is not heard here says that it did.
         """
         try:
             headers = parse_headers(authorization)
@@ -56,6 +62,10 @@ class ServerAuthentication:
         for_us = [said for said in headers if said.destination in (None, ours)]
         if not for_us:
             raise Unauthorized("The request is for another server")
+        # Before anybody is asked for keys, and whoever it really is.
+        for said in for_us:
+            if not self.admits(said.origin):
+                raise Forbidden(f"Federation is denied with {said.origin}")
         for said in for_us:
             if await self._is_right(said, method, uri, content):
                 return said.origin

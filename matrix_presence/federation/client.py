@@ -2,13 +2,16 @@
 
 FederationError
  ├── Unreachable          nobody answered
- │    └── AnswerLost      it may have arrived, and the answer did not
+ │    ├── AnswerLost      it may have arrived, and the answer did not
+ │    └── Excluded        it was not asked: the configuration excludes it
  ├── Refused              the answer was no 200
  └── BadAnswer            the answer cannot be used
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -35,6 +38,8 @@ PATIENCE = 30.0
 #: Bytes of an answer, unless more is asked for.
 _MOST_BYTES = 256 * 1024
 
+_MAX_AGE = re.compile(r"(?:^|[\s,])max-age=\"?([0-9]{1,12})", re.IGNORECASE)
+
 _LOST = (
     RequestGenerationFailed,
     RequestTransmissionFailed,
@@ -53,6 +58,10 @@ class Unreachable(FederationError):
 
 class AnswerLost(Unreachable):
     """The connection ended first: nobody knows what has arrived."""
+
+
+class Excluded(Unreachable):
+    """By our own configuration there is nothing between this server and us."""
 
 
 class Refused(FederationError):
@@ -77,6 +86,7 @@ class FederationClient:
         agent: for it the host of a URL is the name of a server; see `FederationAgent`.
         user_agent: how we call ourselves.
         patience: seconds.
+        admits: whether a server of this name is talked to.
     """
 
     agent: IAgent
@@ -84,6 +94,7 @@ class FederationClient:
     clock: IReactorTime
     user_agent: str = "matrix_presence"
     patience: float = PATIENCE
+    admits: Callable[[str], bool] = lambda name: True
 
     async def get(self, destination: str, path: str) -> dict[str, Any]:
         """The answer to a signed GET.
@@ -94,22 +105,29 @@ class FederationClient:
         Raises:
             FederationError: there is none.
         """
-        return await self._ask("GET", destination, path, None, signed=True)
+        return (await self._ask("GET", destination, path, None, signed=True))[0]
 
     async def put(self, destination: str, path: str, content: bytes) -> dict[str, Any]:
         """The answer to a signed PUT of this canonical JSON; see `get`."""
-        return await self._ask("PUT", destination, path, content, signed=True)
+        return (await self._ask("PUT", destination, path, content, signed=True))[0]
 
     async def get_public(self, destination: str, path: str) -> dict[str, Any]:
         """The answer to a GET that anybody may send; see `get`."""
-        return await self._ask("GET", destination, path, None, signed=False)
+        return (await self.get_cacheable(destination, path))[0]
+
+    async def get_cacheable(
+        self, destination: str, path: str
+    ) -> tuple[dict[str, Any], int | None]:
+        """The same, and for how long it may be kept (ms); None if it does not say."""
+        answer, headers = await self._ask("GET", destination, path, None, signed=False)
+        return answer, _max_age(headers)
 
     async def post_public(
         self, destination: str, path: str, content: dict[str, Any]
     ) -> dict[str, Any]:
         """The answer to a POST that anybody may send; see `get`."""
         body = canonical(content)
-        return await self._ask("POST", destination, path, body, signed=False)
+        return (await self._ask("POST", destination, path, body, signed=False))[0]
 
     async def _ask(
         self,
@@ -119,10 +137,12 @@ class FederationClient:
         content: bytes | None,
         *,
         signed: bool,
-    ) -> dict[str, Any]:
+    ) -> tuple[dict[str, Any], Headers]:
         # It may be the end of anybody's user id, and becomes part of a URL.
         if not is_server_name(destination):
             raise Unreachable(f"{destination!r} is no server name")
+        if not self.admits(destination):
+            raise Excluded("the configuration excludes it")
         headers = Headers({"User-Agent": [self.user_agent]})
         if content is not None:
             headers.setRawHeaders("Content-Type", ["application/json"])
@@ -146,7 +166,7 @@ class FederationClient:
         url: bytes,
         headers: Headers,
         body: IBodyProducer | None,
-    ) -> dict[str, Any]:
+    ) -> tuple[dict[str, Any], Headers]:
         try:
             response = await self.agent.request(method, url, headers, body)
             answer = await read_body(response, _MOST_BYTES)
@@ -161,7 +181,13 @@ class FederationClient:
             # What it takes to connect fails in many ways: DNS, TCP, TLS.
             text = str(reason) or type(reason).__name__
             raise Unreachable(text) from reason
-        return _read(response, answer)
+        return _read(response, answer), response.headers
+
+
+def _max_age(headers: Headers) -> int | None:
+    said = ",".join(headers.getRawHeaders("Cache-Control", []))
+    found = _MAX_AGE.search(said)
+    return int(found[1]) * 1000 if found else None
 
 
 def _read(response: IResponse, body: bytes) -> dict[str, Any]:

@@ -12,9 +12,10 @@ from twisted.internet.task import deferLater
 from zope.interface import implementer
 
 from matrix_presence.federation.client import AnswerLost, FederationClient
-from matrix_presence.interfaces import IFederation
+from matrix_presence.federation.edu_types import EduTypes
+from matrix_presence.interfaces import IFederation, PresenceUnwanted
 from matrix_presence.wire.canonical import canonical
-from matrix_presence.wire.edu import Edus
+from matrix_presence.wire.edu import EDU_TYPE, Edus
 
 #: Seconds until a transaction is sent again whose answer was lost: most often the
 #: server has closed a connection on which nothing had happened for long.
@@ -23,11 +24,21 @@ _PAUSE = 0.5
 
 @implementer(IFederation)
 class FederationLink:
-    """Reaches other servers over HTTP."""
+    """Reaches other servers over HTTP.
 
-    def __init__(self, client: FederationClient, clock: IReactorTime) -> None:
+    Args:
+        edu_types: whether they want presence; None to send it without asking.
+    """
+
+    def __init__(
+        self,
+        client: FederationClient,
+        clock: IReactorTime,
+        edu_types: EduTypes | None = None,
+    ) -> None:
         self._client = client
         self._clock = clock
+        self._edu_types = edu_types
         self._origin = canonical(client.own.server_name)
         # Transactions of the life before had other ids (C-43).
         self._began = int(clock.seconds() * 1000)
@@ -38,6 +49,12 @@ class FederationLink:
         return Deferred.fromCoroutine(self._send(destination, edus))
 
     async def _send(self, destination: str, edus: Sequence[dict[str, Any]]) -> None:
+        edu_types = self._edu_types
+        if edu_types is not None and not edu_types.is_sure(destination):
+            if any(edu["edu_type"] == EDU_TYPE for edu in edus):
+                until = await edu_types.unwanted_until(destination)
+                if until:
+                    raise PresenceUnwanted(until)
         # Most transactions of a moment have the same EDUs, which are encoded already.
         said = edus.canonical if isinstance(edus, Edus) else canonical(list(edus))
         sent_ts = int(self._clock.seconds() * 1000)

@@ -140,7 +140,16 @@ class EmbeddedHomeserver(MultiService):
             _limited(config),
             federation=federation.link if federation is not None else None,
         )
+        if federation is not None:
+            self.presence.admit(federation.admits)
         self.presence.setServiceParent(self)
+
+    def reconfigure(self, config: ServeConfig) -> None:
+        """Take over what can change while this runs; see `reloading`."""
+        self.presence.reconfigure(config.presence)
+        if self._federation is not None and config.federation is not None:
+            self._federation.restrict(config.federation)
+            self.presence.admit(self._federation.admits)
 
     def startService(self) -> Deferred[None]:
         """Restore presence, then listen."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -17,6 +17,7 @@ from matrix_presence.federation.agent import FederationAgent, WebPolicy
 from matrix_presence.federation.authentication import ServerAuthentication
 from matrix_presence.federation.client import FederationClient
 from matrix_presence.federation.discovery import Discovery
+from matrix_presence.federation.edu_types import EduTypes
 from matrix_presence.federation.guard import GuardedReactor, is_public
 from matrix_presence.federation.key_sources import DirectKeys, NotaryKeys
 from matrix_presence.federation.keys import KeyRing, KeySource, KeyStore
@@ -29,7 +30,9 @@ from matrix_presence.federation.well_known import WellKnown
 from matrix_presence.homeserver.settings import FederationConfig, ServeConfig
 from matrix_presence.homeserver.signing_keys import old_signing_keys
 from matrix_presence.options import ConfigError
+from matrix_presence.rules.server_globs import admission
 from matrix_presence.service import PresenceService
+from matrix_presence.web.edu_types import EduTypesEndpoint
 from matrix_presence.web.routes import Router
 from matrix_presence.web.server_keys import ServerKeyEndpoints
 from matrix_presence.web.signed import SignedRequests
@@ -65,8 +68,13 @@ class FederationSide:
     ) -> None:
         self._pool = pool
         self._own = own
+        #: Whether a server of this name is talked to and heard.
+        self.admits: Callable[[str], bool]
+        self.restrict(config)
         name = f"matrix_presence/{_version()}"
-        self.client = FederationClient(agent, own, clock, user_agent=name)
+        self.client = FederationClient(
+            agent, own, clock, user_agent=name, admits=self._admits
+        )
         # The notaries come behind the server itself, and need the ring for their own
         # keys.
         sources: list[KeySource] = [DirectKeys(self.client, own.now)]
@@ -76,15 +84,25 @@ class FederationSide:
             NotaryKeys(self.client, own.now, notary, notaries, self.ring.keys)
             for notary in notaries
         ]
-        self.link = FederationLink(self.client, clock)
+        edu_types = EduTypes(self.client, own.now)
+        self.link = FederationLink(self.client, clock, edu_types)
+
+    def restrict(self, config: FederationConfig) -> None:
+        """Talk to and hear these servers only, from now on."""
+        self.admits = admission(config.whitelist, config.blacklist)
+
+    def _admits(self, server_name: str) -> bool:
+        return self.admits(server_name)
 
     def add_routes(self, router: Router, presence: PresenceService) -> None:
         """Serve what other servers ask for."""
-        authentication = ServerAuthentication(self._own, self.ring)
+        authentication = ServerAuthentication(self._own, self.ring, self._admits)
         signed = SignedRequests(authentication.origin_of, presence.heard_from)
         TransactionEndpoint(signed, presence.receiver.edu_received, _no_rooms).add_to(
             router
         )
+        receiver = presence.receiver
+        EduTypesEndpoint(signed, lambda: receiver.wants_presence).add_to(router)
         notary = Notary(self._own, self.ring)
         ServerKeyEndpoints(self._own.document, notary.vouched_for, _version()).add_to(
             router

@@ -37,12 +37,13 @@ async def serve(
     reactor: Any,
     config: ServeConfig,
     make_service: MakeService,
-    when_ready: Callable[[], None] = lambda: None,
+    when_ready: Callable[[Any], None] = lambda service: None,
 ) -> None:
     """Run the embedded homeserver until the process is asked to stop.
 
     Args:
-        when_ready: called once everything is loaded, before it is said.
+        when_ready: called with the service once everything is loaded, before it is
+            said.
 
     Raises:
         SystemExit: with status 2, when it could not start.
@@ -58,7 +59,7 @@ async def serve(
     reactor.addSystemEventTrigger("before", "shutdown", stop)
     try:
         service = await _started(reactor, config, make_service)
-        when_ready()
+        when_ready(service)
         print(greeting(config), flush=True)
         await asked
         await maybeDeferred(service.stopService)

@@ -41,6 +41,11 @@ def _read_registration(written: object) -> str | Registration:
 #: The grammar of a server name, leniently: a name or an address, perhaps a port.
 _SERVER_NAME = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z.-]+)(:[0-9]{1,5})?")
 _SERVER = text("a server name such as 'example.org'", "name", _SERVER_NAME.fullmatch)
+_SERVER_GLOB = re.compile(r"[0-9A-Za-z.*?:\[\]-]{1,255}")
+_SERVER_GLOBS = several(
+    text("", "name", _SERVER_GLOB.fullmatch),
+    "a list of servers such as ['example.org', '*.example.org']",
+)
 _PATH = text("", "path", bool)
 _DIRECTORY = Kind(
     "the path of a directory",
@@ -119,6 +124,17 @@ class ServeOptions:
         "Whether servers at addresses that are not public are connected to. Unless it "
         "is said, they are if all listeners are on loopback.",
     )
+    federation_domain_whitelist: tuple[str, ...] | None = option(
+        optional(_SERVER_GLOBS),
+        None,
+        "The only servers that are talked to and heard, * and ? being wildcards. "
+        "Unless it is given, all are.",
+    )
+    federation_domain_blacklist: tuple[str, ...] = option(
+        _SERVER_GLOBS,
+        (),
+        "Servers that are neither talked to nor heard, even those on the other list.",
+    )
     key_servers: tuple[str, ...] = option(
         several(_SERVER, "a list of servers such as ['matrix.org']"),
         (),
@@ -140,6 +156,10 @@ class FederationConfig:
     #: Whether addresses that are not public are connected to.
     private_addresses: bool = False
     key_servers: tuple[str, ...] = ()
+    #: Globs of the only servers there are; None for all.
+    whitelist: tuple[str, ...] | None = None
+    #: Globs of servers that there are not.
+    blacklist: tuple[str, ...] = ()
 
 
 @attrs.frozen
@@ -241,7 +261,14 @@ def _federation(options: ServeOptions, is_local: bool) -> FederationConfig | Non
     private_addresses = options.federation_private_addresses
     if private_addresses is None:
         private_addresses = is_local
-    return FederationConfig(ca, insecure, private_addresses, options.key_servers)
+    return FederationConfig(
+        ca,
+        insecure,
+        private_addresses,
+        options.key_servers,
+        options.federation_domain_whitelist,
+        options.federation_domain_blacklist,
+    )
 
 
 def describe() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import attrs
 from signedjson.key import generate_signing_key, get_verify_key, write_signing_keys
 from treq.testing import RequestTraversalAgent
 from twisted.internet.address import IPv4Address
@@ -13,6 +14,7 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
+from matrix_presence.federation.client import Excluded, Refused
 from matrix_presence.federation.own_keys import OwnKeys
 from matrix_presence.federation.tls import unverified_tls, verified_tls
 from matrix_presence.homeserver.accounts import Accounts
@@ -201,7 +203,7 @@ class FederatingTests(TestCase):
 
     async def make(self) -> EmbeddedHomeserver:
         """The server, which reaches others in memory."""
-        config = settled(server_name="hs.test", federation=True)
+        self.config = config = settled(server_name="hs.test", federation=True)
         accounts = await Accounts.load(
             self.database, "hs.test", self.reactor, Passwords(at_once, CHEAP)
         )
@@ -244,6 +246,33 @@ class FederatingTests(TestCase):
         answer = self.successResultOf(Deferred.fromCoroutine(putting))
         (result,) = answer["pdus"].values()
         self.assertEqual({"error": "This server shares no rooms"}, result)
+
+    def test_a_denied_server_is_not_heard(self) -> None:
+        """Nor asked for its keys, nor talked to; one that is admitted again is."""
+        for restricted in (
+            FederationConfig(blacklist=("other.*",)),
+            FederationConfig(whitelist=("else.where",)),
+        ):
+            self.server.reconfigure(attrs.evolve(self.config, federation=restricted))
+            asked = len(self.internet.asked)
+            refusal = self.failureResultOf(
+                self.other.link.send("hs.test", [EDU]), Refused
+            ).value
+            self.assertEqual((403, "M_FORBIDDEN"), (refusal.status, refusal.errcode))
+            self.assertEqual(asked + 1, len(self.internet.asked))
+            side = self.server._federation
+            assert side is not None
+            self.failureResultOf(side.link.send("other.test", [EDU]), Excluded)
+        self.server.reconfigure(self.config)
+        self.successResultOf(self.other.link.send("hs.test", [EDU]))
+
+    def test_it_says_whether_it_wants_presence(self) -> None:
+        """As it is configured at that time (MSC4373)."""
+        path = "/_matrix/federation/unstable/io.fsky.vel/edutypes"
+        self.assertEqual({"m.presence": True}, self.get(path).json)
+        presence = attrs.evolve(self.config.presence, federation_incoming=False)
+        self.server.reconfigure(attrs.evolve(self.config, presence=presence))
+        self.assertEqual({"m.presence": False}, self.get(path).json)
 
     def test_the_largest_transaction_fits(self) -> None:
         """Fifty PDUs and a hundred EDUs of 64 KiB each (C-43)."""
