@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import attrs
 
+from matrix_presence.ids import is_server_name
 from matrix_presence.kinds import (
     DURATION,
     RATE,
@@ -39,6 +40,7 @@ from matrix_presence.rules.lists import NEVER, POLICIES
 __all__ = [
     "RELOADABLE",
     "ConfigError",
+    "PerList",
     "PerOrigin",
     "PerUser",
     "PresenceConfig",
@@ -63,6 +65,10 @@ _ROOM_IDS = several(
 )
 #: The options that can change while a server runs.
 RELOADABLE = ("local", "federation_incoming", "federation_outgoing")
+_SERVER_NAMES = several(
+    text("", "server name", is_server_name),
+    "a list of server names such as ['old.example.org']",
+)
 #: JSON writes some characters in six bytes. A push of one user must still stay far
 #: below the 64 KiB of an EDU (A-26).
 _LONGEST_STATUS = 8192
@@ -95,10 +101,29 @@ class PerOrigin:
 
 
 @attrs.frozen
+class PerList:
+    """A token bucket for each user's presence list."""
+
+    per_second: float = option(
+        RATE,
+        5,
+        "How many users more can be invited, dropped, accepted or denied each second. "
+        "With 0 there is no limit.",
+    )
+    burst_count: int = option(
+        count(1),
+        100,
+        "How many in one go. A request that names more is taken, and the next one "
+        "waits for it.",
+    )
+
+
+@attrs.frozen
 class RcPresence:
     """Who is limited by what."""
 
     per_user: PerUser = section(PerUser, "For each user, over all devices.")
+    per_list: PerList = section(PerList, "For each presence list.")
     per_origin: PerOrigin = section(PerOrigin, "For each other server.")
 
 
@@ -204,6 +229,12 @@ class PresenceConfig:
         "Whether there are presence lists, by which clients of the first releases "
         "follow users with whom they share no room.",
     )
+    presence_lists_on_v3: bool = option(
+        SWITCH,
+        False,
+        "Whether presence lists are found on v3 paths too, where no specification "
+        "has them.",
+    )
     presence_list_policy: tuple[str, ...] = option(
         _POLICIES,
         ("reverse", "shared_room"),
@@ -224,6 +255,24 @@ class PresenceConfig:
         100,
         "How many invites to presence lists another server may send in an hour. What "
         "exceeds it is dropped. With 0 there is no limit.",
+    )
+    presence_list_invite_lifetime: int = option(
+        TIMEOUT,
+        "7d",
+        "How long an invite to a presence list waits for the answer of a user of this "
+        "server. After that it counts as denied, whether the user exists or not.",
+    )
+    presence_list_servers: tuple[str, ...] = option(
+        _SERVER_NAMES,
+        (),
+        "Other servers that know presence lists and free_for_chat. Those that send "
+        "something about lists are found out and remembered without this.",
+    )
+    synthetic_event_id: bool = option(
+        SWITCH,
+        False,
+        "Whether events of presence have an event_id on old paths. The specification "
+        "r0.1.0 asks for one; no server ever had it.",
     )
     status_msg_limit: int = option(
         size(_LONGEST_STATUS), 1024, "The longest status message, in UTF-8."

@@ -298,6 +298,8 @@ class DeviceInputs:
                 self._standings.refresh(user, now)
             except Exception:  # One user's fault is not the others'.
                 logger.exception("A time-out failed")
+        if self.lists is not None:
+            self.lists.expire(now)
         return len(due) >= most
 
     # How it all ends up in the cache.

@@ -107,8 +107,15 @@ class ListRow:
 
     observer: str
     observed: str
-    #: None to keep nothing of it.
+    #: None where there is no entry any more.
     accepted: bool | None
+    #: False while the observer's server does not want to hear of it (C-20).
+    wanted: bool = True
+    #: Another server has yet to be told what the entry is now (C-24). A row that is
+    #: neither an entry nor untold is not kept.
+    untold: bool = False
+    #: Since when the observed user is asked, epoch ms; 0 where they are not.
+    asked_ts: int = 0
 
 
 @attrs.frozen
@@ -125,13 +132,11 @@ class DestinationRow:
     owed: bool = False
     #: Until when it wants no presence (MSC4373); 0 where it does.
     unwanted_until: int = 0
-    #: Entries of presence lists that it has not been told of: observer and observed.
-    letters: tuple[tuple[str, str], ...] = ()
 
     @property
     def is_plain(self) -> bool:
         """Whether there is nothing to be kept: such a row is deleted."""
-        return not (self.failures or self.owed or self.unwanted_until or self.letters)
+        return not (self.failures or self.owed or self.unwanted_until)
 
 
 @attrs.frozen
@@ -147,6 +152,8 @@ class Batch:
     lists: Sequence[ListRow] = ()
     #: Each server once.
     destinations: Sequence[DestinationRow] = ()
+    #: Servers that turned out to be old (X-9).
+    old_servers: Sequence[str] = ()
 
 
 @attrs.frozen
@@ -190,6 +197,9 @@ class IPresenceStore(Interface):
 
         As `load`: begin with `after=""`; an empty answer is the end.
         """
+
+    def load_old_servers() -> Deferred[Sequence[str]]:
+        """The names of the servers that turned out to be old (X-9)."""
 
     def write(batch: Batch) -> Deferred[Collection[str]]:
         """Store the batch; the ids of users whose rows could not be written.

@@ -3,19 +3,27 @@
 What an invite leads to is decided in `rules.lists`. What changed is put into the cache,
 written to the store, and shown with the next tick, which also takes it to the servers
 of users elsewhere.
+
+Nobody can find out by a list who exists (A-67). An invite to somebody who does not is
+kept like one that waits for an answer, and both are denied when they have waited for
+`presence_list_invite_lifetime`: so the entry is removed, as the first servers did at
+once, and other servers are sent the `m.presence_deny` that they are owed (C-25), both
+at a time that says nothing.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
+from pyroaring import BitMap
 from twisted.internet.defer import Deferred
 
+from matrix_presence.cache.limits import Buckets
 from matrix_presence.cache.lists import ListNews
 from matrix_presence.cache.presence_cache import PresenceCache
 from matrix_presence.config import PresenceConfig
-from matrix_presence.errors import ResourceLimit
+from matrix_presence.errors import LimitExceeded, ResourceLimit
 from matrix_presence.ids import server_of
 from matrix_presence.interfaces import ListRow
 from matrix_presence.persistence import Persistence
@@ -25,6 +33,10 @@ from matrix_presence.wire.lists import ListUpdate
 
 #: Entries that were taken from a list lately, of users elsewhere (C-27).
 _DROPPED_KEPT = 1000
+#: Invites that are denied in one go because nobody has answered.
+_EXPIRED_AT_ONCE = 100
+#: Servers that are remembered as old: who has many names must not fill the store.
+_MOST_OLD = 10_000
 
 
 class PresenceLists:
@@ -32,6 +44,8 @@ class PresenceLists:
 
     Args:
         exists: whether an account of this name exists here.
+        now: the time, epoch ms.
+        tells_others: other servers are told of what concerns their users.
     """
 
     def __init__(
@@ -41,6 +55,9 @@ class PresenceLists:
         ticks: Ticks,
         persistence: Persistence,
         exists: Callable[[str], bool],
+        now: Callable[[], int],
+        *,
+        tells_others: bool,
     ) -> None:
         self._cache = cache
         self._lists = cache.lists
@@ -48,6 +65,13 @@ class PresenceLists:
         self._ticks = ticks
         self._persistence = persistence
         self._exists = exists
+        self._now = now
+        self._tells_others = tells_others
+        limit = config.rc_presence.per_list
+        self._limit = Buckets(limit.per_second, limit.burst_count)
+        cache.lists.untold.when_told = lambda pair: persistence.list_told(*pair)
+        for server_name in config.presence_list_servers:
+            cache.servers.old.add(cache.servers.intern(server_name))
         self._dropped: OrderedDict[tuple[int, int], None] = OrderedDict()
 
     @property
@@ -62,6 +86,7 @@ class PresenceLists:
 
         Raises:
             ResourceLimit: the list would be too long (A-67).
+            LimitExceeded: too many changes at once.
 
         Fails with:
             NotStored: the store could not write it.
@@ -73,6 +98,9 @@ class PresenceLists:
         most = self._config.presence_list_max_entries
         if len(after) > most and len(after) > len(before):
             raise ResourceLimit(f"A presence list must not exceed {most} entries")
+        wait = self._limit.take(user, self._now(), max(1, sum(map(len, changes))))
+        if wait:
+            raise LimitExceeded(wait)
         for observed_id in changes.invite:
             self._invite(user, intern(observed_id))
         # Of whom nothing is known there is no entry either.
@@ -96,7 +124,7 @@ class PresenceLists:
             self._invited(observer, observed)
         elif entry is Entry.ACCEPTED:
             # Perhaps their server has forgotten; a poll reminds it.
-            self._ticks.listed(observer, observed, ListNews.NONE)
+            self._tell(observer, observed, ListNews.NONE)
         else:
             self._cache.servers.meet(observed, users.ids[observed])
             self._put(observer, observed, Entry.PENDING, ListNews.NONE)
@@ -121,7 +149,6 @@ class PresenceLists:
     def _invited(self, observer: int, observed: int) -> None:
         """A user of ours is invited."""
         cache, lists = self._cache, self._lists
-        is_local = cache.users.is_local[observer]
         entry = lists.entry(observer, observed)
         waiting = len(lists.pending.by(observed))
         reply = reply_to_invite(
@@ -134,16 +161,25 @@ class PresenceLists:
             has_room_for_more=waiting < self._config.presence_list_max_pending,
         )
         if reply is Reply.ACCEPT:
-            news = ListNews.NONE if entry is Entry.ACCEPTED else ListNews.SIGHT
+            news = ListNews.NONE if entry >= Entry.ACCEPTED else ListNews.SIGHT
             self._put(observer, observed, Entry.ACCEPTED, news)
         elif reply is Reply.ASK:
-            self._put(observer, observed, Entry.PENDING, ListNews.INVITE)
-        elif is_local and waiting < self._config.presence_list_max_pending:
-            # For the observer it waits, like any other: whether the user exists or
-            # ignores them cannot be told by it (A-67).
-            self._put(observer, observed, Entry.PENDING, ListNews.NONE)
-        elif reply is Reply.DENY:
-            self._ticks.listed(observer, observed, ListNews.NONE)
+            self._ask(observer, observed, ListNews.INVITE)
+        elif reply is Reply.KEEP_QUIET:
+            self._ask(observer, observed, ListNews.NONE)
+
+    def _ask(self, observer: int, observed: int, news: ListNews) -> None:
+        self._lists.asked.setdefault((observer, observed), self._now())
+        self._put(observer, observed, Entry.PENDING, news)
+
+    def expire(self, now: int) -> None:
+        """Deny what nobody has answered for so long (C-25, C-30)."""
+        asked, lifetime = self._lists.asked, self._config.presence_list_invite_lifetime
+        for _ in range(min(len(asked), _EXPIRED_AT_ONCE)):
+            pair, asked_ts = next(iter(asked.items()))
+            if asked_ts + lifetime > now:
+                break
+            self.denied(*pair)
 
     def accepted(self, observer: int, observed: int) -> None:
         """The observed user agrees; nothing comes of it where nobody had asked."""
@@ -151,20 +187,44 @@ class PresenceLists:
             case Entry.PENDING:
                 self._put(observer, observed, Entry.ACCEPTED, ListNews.SIGHT)
             case Entry.NONE if (observer, observed) in self._dropped:
-                self._ticks.listed(observer, observed, ListNews.NONE)
+                self._tell(observer, observed, ListNews.NONE)
 
     def denied(self, observer: int, observed: int) -> None:
         """The observed user does not agree, or no longer (A-71, C-28)."""
         if self._lists.entry(observer, observed) is not Entry.NONE:
             self._put(observer, observed, Entry.NONE, ListNews.FAREWELL)
 
+    def polled(self, origin: str, observed: int) -> None:
+        """Another server wants to hear of this user of ours, as far as it may (C-20).
+
+        Only who was accepted is (C-22).
+        """
+        for observer in self._of_origin(origin, self._lists.resting.by(observed)):
+            self._change(observer, observed, Entry.ACCEPTED)
+
     def unpolled(self, origin: str, observed: int) -> None:
-        """Nobody of another server observes this user of ours any more (C-20)."""
-        users = self._cache.users
-        for observer in self._lists.observers_of(observed):
-            if server_of(users.ids[observer]) == origin:
-                self._lists.put(observer, observed, Entry.NONE)
-                self._persistence.list_changed(observer, observed)
+        """Another server does not want to hear of this user of ours now (C-20).
+
+        Servers of old say so when nobody there is online who observes the user, and
+        poll again when somebody is (C-23). So who was accepted stays so.
+        """
+        for observer in self._of_origin(origin, self._lists.observers_of(observed)):
+            is_pending = (observer, observed) in self._lists.pending
+            entry = Entry.NONE if is_pending else Entry.RESTING
+            self._change(observer, observed, entry)
+
+    def _of_origin(self, origin: str, users: BitMap) -> list[int]:
+        ids = self._cache.users.ids
+        return [user for user in users if server_of(ids[user]) == origin]
+
+    def met_old(self, server_name: str) -> None:
+        """This server has sent what only servers of the first releases send (X-9)."""
+        servers = self._cache.servers
+        server = servers.find(server_name)
+        if server is not None and server not in servers.old:
+            servers.old.add(server)
+            if len(servers.old) <= _MOST_OLD:
+                self._persistence.old_server(server_name)
 
     def deactivated(self, user: int) -> None:
         """An account is no more: it is on no list and has none (D-40)."""
@@ -176,17 +236,57 @@ class PresenceLists:
     # How it ends up in the cache.
 
     def restore(self, row: ListRow) -> None:
-        """An entry as it was before this process began; nobody is told."""
+        """An entry as it was before this process began.
+
+        Nobody is told but those who had yet to be.
+        """
         users = self._cache.users
         for user_id in (row.observer, row.observed):
             user = users.intern(user_id)
             if not users.is_local[user]:
                 self._cache.servers.meet(user, user_id)
-        entry = Entry.ACCEPTED if row.accepted else Entry.PENDING
-        self._lists.put(users.index[row.observer], users.index[row.observed], entry)
+        observer, observed = users.index[row.observer], users.index[row.observed]
+        lists = self._lists
+        if row.accepted is not None:
+            accepted = Entry.ACCEPTED if row.wanted else Entry.RESTING
+            entry = accepted if row.accepted else Entry.PENDING
+            lists.put(observer, observed, entry)
+            if entry is Entry.PENDING and users.is_local[observed]:
+                # Rows of before the time was kept begin to wait now.
+                lists.asked[observer, observed] = row.asked_ts or self._now()
+        destination = self._elsewhere(observer, observed)
+        if row.untold and destination is not None and self._tells_others:
+            lists.used = True
+            lists.untold.add(destination, (observer, observed))
+
+    def restored(self, old_servers: Iterable[str]) -> None:
+        """All entries are there, and these servers are remembered as old."""
+        in_order = sorted(self._lists.asked.items(), key=lambda asked: asked[1])
+        self._lists.asked = OrderedDict(in_order)
+        servers = self._cache.servers
+        servers.old.update(map(servers.intern, old_servers))
 
     def _put(self, observer: int, observed: int, entry: Entry, news: ListNews) -> None:
         if self._lists.entry(observer, observed) is not entry:
-            self._lists.put(observer, observed, entry)
+            self._change(observer, observed, entry)
+        self._tell(observer, observed, news)
+
+    def _change(self, observer: int, observed: int, entry: Entry) -> None:
+        self._lists.put(observer, observed, entry)
+        self._persistence.list_changed(observer, observed)
+
+    def _tell(self, observer: int, observed: int, news: ListNews) -> None:
+        """Those here with the next tick; another server perhaps in another life."""
+        destination = self._elsewhere(observer, observed)
+        if destination is not None and self._tells_others:
+            self._lists.untold.add(destination, (observer, observed))
             self._persistence.list_changed(observer, observed)
         self._ticks.listed(observer, observed, news)
+
+    def _elsewhere(self, observer: int, observed: int) -> int | None:
+        """The other server of the two; None if both are ours."""
+        users = self._cache.users
+        for user in (observer, observed):
+            if not users.is_local[user]:
+                return self._cache.servers.intern(server_of(users.ids[user]))
+        return None

@@ -40,10 +40,12 @@ class _Gathering:
     pairs: set[tuple[int, int]] = attrs.Factory(set)
     #: By name: other servers.
     destinations: dict[str, DestinationRow] = attrs.Factory(dict)
+    #: Servers that turned out to be old (X-9).
+    old_servers: set[str] = attrs.Factory(set)
     waiting: dict[int, list[Deferred[None]]] = attrs.Factory(dict)
 
     def __bool__(self) -> bool:
-        return bool(self.users or self.pairs or self.destinations)
+        return bool(self.users or self.pairs or self.destinations or self.old_servers)
 
 
 class Persistence:
@@ -112,6 +114,17 @@ class Persistence:
         self._gathering.pairs.add((observer, observed))
         self._write_gathered()
 
+    def list_told(self, observer: int, observed: int) -> None:
+        """Another server knows of this entry now; written with whatever comes next.
+
+        Should that be lost, the server is told once more, which does no harm.
+        """
+        self._gathering.pairs.add((observer, observed))
+
+    def old_server(self, server_name: str) -> None:
+        """This server turned out to be old; written with whatever comes next."""
+        self._gathering.old_servers.add(server_name)
+
     def is_sure(self, user: int) -> bool:
         """Whether what this user typed last is in the store already."""
         return user not in self._unsure
@@ -176,7 +189,8 @@ class Persistence:
         ]
         reserved = self._positions.to_reserve() if self._positions else 0
         servers = list(gathered.destinations.values())
-        batch = Batch(rows, forgotten, reserved, lists, servers)
+        old_servers = sorted(gathered.old_servers)
+        batch = Batch(rows, forgotten, reserved, lists, servers, old_servers)
         try:
             refused = await self._store.write(batch)
         except Exception:
@@ -186,6 +200,7 @@ class Persistence:
             self._gathering.destinations = (
                 gathered.destinations | self._gathering.destinations
             )
+            self._gathering.old_servers |= gathered.old_servers
             self._answer(gathered, gathered.users)
             return False
         if self._positions is not None:

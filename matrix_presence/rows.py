@@ -35,9 +35,17 @@ def row_of(cache: PresenceCache, user: int) -> UserRow:
 
 def list_row_of(cache: PresenceCache, observer: int, observed: int) -> ListRow:
     """What is to be kept of this entry of a presence list."""
-    entry, ids = cache.lists.entry(observer, observed), cache.users.ids
-    accepted = None if entry is Entry.NONE else entry is Entry.ACCEPTED
-    return ListRow(ids[observer], ids[observed], accepted)
+    lists, ids = cache.lists, cache.users.ids
+    pair = observer, observed
+    entry = lists.entry(observer, observed)
+    return ListRow(
+        ids[observer],
+        ids[observed],
+        None if entry is Entry.NONE else entry >= Entry.ACCEPTED,
+        wanted=entry is not Entry.RESTING,
+        untold=pair in lists.untold,
+        asked_ts=lists.asked.get(pair, 0),
+    )
 
 
 def _device_row(device_id: str, device: Device) -> DeviceRow:

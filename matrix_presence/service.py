@@ -103,8 +103,15 @@ class PresenceService(Service):
         self.persistence = Persistence(
             clock, self.cache, store, self._own_positions, config.persist_interval
         )
+        tells_others = federation is not None and bool(config.enabled)
         lists = PresenceLists(
-            self.cache, config, self.ticks, self.persistence, homeserver.is_local_user
+            self.cache,
+            config,
+            self.ticks,
+            self.persistence,
+            homeserver.is_local_user,
+            lambda: int(clock.seconds() * 1000),
+            tells_others=tells_others,
         )
         self.handler = PresenceHandler(
             clock, self.cache, config, self.ticks, self.persistence, lists
@@ -126,12 +133,12 @@ class PresenceService(Service):
             homeserver,
             lists,
             self.view,
-            free_for_chat_is_raw_on_r0=config.free_for_chat_on_r0 == "raw",
+            on_v3=config.presence_lists_on_v3,
         )
         self.receiver = Receiver(self.cache, config, self.handler)
         #: What goes out to other servers; None if nothing does.
         self.sender: Sender | None = None
-        if federation is not None and config.enabled:
+        if federation is not None and tells_others:
             self.sender = Sender(clock, self.cache, config, federation, chance)
             self.ticks.observers.append(self.sender.ticked)
             self.persistence.destinations = self.sender.rows
@@ -252,6 +259,7 @@ class PresenceService(Service):
             after = rows[-1].observer, rows[-1].observed
             if len(rows) == _ROWS_AT_ONCE:
                 await deferLater(self._clock, 0)
+        lists.restored(await self._store.load_old_servers())
 
     async def _restore_destinations(self, sender: Sender, is_clean: bool) -> None:
         """Load what is kept of other servers."""

@@ -177,9 +177,15 @@ class MemoryPresence:
         since: int,
         set_presence: str | None = None,
         device_id: str | None = "DEVICE",
+        version: str = "v3",
     ) -> MemoryPoll:
-        """A long poll of this viewer, open until it is woken or closed."""
-        return MemoryPoll(self, Requester(viewer, device_id), since, set_presence)
+        """A long poll of this viewer, open until it is woken or closed.
+
+        Args:
+            version: of the client API: "r0" for clients that know presence lists.
+        """
+        requester = Requester(viewer, device_id)
+        return MemoryPoll(self, requester, since, set_presence, version)
 
     def stop(self) -> Deferred[None]:
         """An orderly end; the store can begin another life."""
@@ -197,15 +203,17 @@ class MemoryPoll:
         requester: Requester,
         since: int,
         set_presence: str | None,
+        version: str,
     ) -> None:
         self._presence = presence
-        self._held = presence.sync.connected(requester, set_presence)
+        self._era = presence.sync.era(version)
+        self._held = presence.sync.connected(requester, set_presence, self._era)
         self._held.__enter__()
         self.since = since
         self.viewer = requester.user_id
         #: Whether presence has woken it.
         self.woken = False
-        self._wait = presence.sync.wait(self.viewer, since)
+        self._wait = presence.sync.wait(self.viewer, since, era=self._era)
         self._wait.addCallbacks(self._wake, lambda _: None)
 
     def _wake(self, _: None) -> None:
@@ -214,7 +222,9 @@ class MemoryPoll:
     def close(self) -> tuple[dict[str, dict[str, Any]], int]:
         """Return the poll: what it shows by user, and the position for the next."""
         self._wait.cancel()
-        events, position = self._presence.sync.part(self.viewer, self.since)
+        events, position = self._presence.sync.part(
+            self.viewer, self.since, era=self._era
+        )
         self._held.__exit__(None, None, None)
         return {event["sender"]: event["content"] for event in events}, position
 
@@ -240,6 +250,8 @@ class MemoryNetwork:
         self.loses_answers = False
         #: Seconds after which each transaction arrives once more; None for never.
         self.echo: float | None = None
+        #: Origin, destination and EDUs of each transaction that arrived.
+        self.arrived: list[tuple[str, str, list[dict[str, Any]]]] = []
 
     def server(self, server_name: str, **options: Any) -> MemoryPresence:
         """Start a server, or start it anew; `options` as for `MemoryPresence`."""
@@ -266,9 +278,11 @@ class MemoryNetwork:
 
     def deliver(self, origin: str, destination: str, text: str, sent_ts: int) -> None:
         """A transaction arrives."""
+        edus = json.loads(text)
+        self.arrived.append((origin, destination, edus))
         service = self.servers[destination].service
         service.heard_from(origin)
-        for edu in json.loads(text):
+        for edu in edus:
             service.receiver.edu_received(origin, edu, sent_ts)
 
 

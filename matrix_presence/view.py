@@ -21,7 +21,9 @@ from matrix_presence.rules.users import is_currently_active
 from matrix_presence.wire.content import (
     MODERN,
     Era,
+    era_of,
     event,
+    event_id,
     old_event,
     status_content,
     with_profile,
@@ -43,6 +45,16 @@ class PresenceView:
     def position(self) -> int:
         """The stream position up to which everything can be read."""
         return self._cache.position
+
+    def era(self, version: str) -> Era:
+        """How presence is told to those who come by this version: `r0`, `v3`."""
+        config = self._config
+        return era_of(
+            version,
+            raw_on_r0=config.free_for_chat_on_r0 == "raw",
+            event_ids=config.synthetic_event_id,
+            lists_on_v3=config.presence_lists_on_v3,
+        )
 
     def status(
         self, viewer_id: str, observed_id: str, era: Era = MODERN
@@ -106,7 +118,9 @@ class PresenceView:
         selected = self._selected(chosen, only)
         return self.rendered(viewer, selected, only, era) + about_lists
 
-    def has_news(self, viewer_id: str, since: int, only: PresenceFilter) -> bool:
+    def has_news(
+        self, viewer_id: str, since: int, only: PresenceFilter, era: Era
+    ) -> bool:
         """Whether `events` would answer any."""
         viewer = self._cache.users.intern(viewer_id)
         if not only.wanted:
@@ -115,7 +129,7 @@ class PresenceView:
             return True
         if self._cache.lists.log.last <= since:
             return False
-        return bool(self._about_lists(viewer, since, only, MODERN))
+        return bool(self._about_lists(viewer, since, only, era))
 
     def _changed(self, viewer: int, since: int) -> BitMap:
         cache = self._cache
@@ -153,7 +167,8 @@ class PresenceView:
     ) -> list[dict[str, Any]]:
         """Who has taken themself from the viewer's sight, and who invites the viewer.
 
-        With no position: all who invite (A-69), and no farewells.
+        With no position: all who invite (A-69), and no farewells. Modern clients are
+        not told of invites, of which they know nothing (X-3).
         """
         cache, ids = self._cache, self._cache.users.ids
         log, inviting = cache.lists.log, cache.lists.pending.by(viewer)
@@ -165,11 +180,11 @@ class PresenceView:
                 if only.allows(ids[user]):
                     # Nothing else of them may be told any more (A-71).
                     nothing = status_content(OFFLINE, None, None, False, era)
-                    shaped = old_event if era.is_old else event
-                    events.append(shaped(ids[user], nothing))
-        for user in inviting - cache.ignored_by(viewer):
-            if only.allows_invite(ids[user]):
-                events.append(invite_event(ids[user], ids[viewer]))
+                    events.append(self._event(user, nothing, era, cache.position))
+        if era.has_lists:
+            for user in inviting - cache.ignored_by(viewer):
+                if only.allows_invite(ids[user]):
+                    events.append(invite_event(ids[user], ids[viewer]))
         return [only_fields(one, only.fields) for one in events]
 
     def _selected(self, chosen: BitMap, only: PresenceFilter) -> list[int]:
@@ -210,10 +225,26 @@ class PresenceView:
             user_id = ids[user]
             if era.is_old:
                 content["user_id"] = user_id
-            events.append({"type": "m.presence", "sender": user_id, "content": content})
+            told = {"type": "m.presence", "sender": user_id, "content": content}
+            if era.has_event_ids:
+                told["event_id"] = self._event_id(user, users.position[user])
+            events.append(told)
         if only.fields is not None:
             return [only_fields(one, only.fields) for one in events]
         return events
+
+    def _event(
+        self, user: int, content: dict[str, Any], era: Era, position: int
+    ) -> dict[str, Any]:
+        user_id = self._cache.users.ids[user]
+        told = (old_event if era.is_old else event)(user_id, content)
+        if era.has_event_ids:
+            told["event_id"] = self._event_id(user, position)
+        return told
+
+    def _event_id(self, user: int, position: int) -> str:
+        users = self._cache.users
+        return event_id(users.ids[user], position, users.server_name)
 
     def _content(
         self, user: int, now: int, active: bool, *, own: bool, era: Era

@@ -50,6 +50,9 @@ class _NoStore:
     def load(self, after: str, limit: int) -> Any:
         return succeed([])
 
+    def load_old_servers(self) -> Any:
+        return succeed(())
+
     def load_lists(self, after: tuple[str, str], limit: int) -> Any:
         return succeed([])
 

@@ -26,15 +26,20 @@ class Buckets:
     def __len__(self) -> int:
         return len(self._buckets)
 
-    def take(self, user: int, now: int) -> int:
-        """Take one token: 0 when there was one, else the ms until there will be."""
+    def take(self, user: int, now: int, cost: int = 1) -> int:
+        """Take one token: 0 when there was one, else the ms until there will be.
+
+        Args:
+            cost: how much is taken. It may be more than there is: then it is owed,
+                and the next one waits until it is paid.
+        """
         if not self._per_ms:
             return 0
         left = self._left(user, now)
         if left < 1 - _ROUNDING:
             # At least 1: less would be read as allowed.
             return max(1, -int(-(1 - left) // self._per_ms))
-        self._buckets[user] = (left - 1, now)
+        self._buckets[user] = (left - cost, now)
         if len(self._buckets) > self._crowd:
             self._forget_full(now)
         return 0

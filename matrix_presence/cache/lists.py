@@ -5,12 +5,13 @@ Nobody who has no list and is on none has anything here. Only `PresenceLists` wr
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Iterator
 from enum import IntEnum
 
 from pyroaring import BitMap
 
+from matrix_presence.cache.untold import Untold
 from matrix_presence.rules.lists import Entry
 
 _NOBODY = BitMap()
@@ -24,8 +25,9 @@ class Pairs:
         self._observed: dict[int, BitMap] = {}
         #: By observed user: the observers.
         self._observers: dict[int, BitMap] = {}
-        #: Everybody who is observed.
+        #: Everybody who is observed, and everybody who observes.
         self.observed = BitMap()
+        self.observers = BitMap()
 
     def __bool__(self) -> bool:
         return bool(self._observed)
@@ -47,6 +49,7 @@ class Pairs:
         self._observed.setdefault(observer, BitMap()).add(observed)
         self._observers.setdefault(observed, BitMap()).add(observer)
         self.observed.add(observed)
+        self.observers.add(observer)
 
     def discard(self, observer: int, observed: int) -> None:
         """The two are no pair any more."""
@@ -61,6 +64,8 @@ class Pairs:
                 del side[key]
         if observed not in self._observers:
             self.observed.discard(observed)
+        if observer not in self._observed:
+            self.observers.discard(observer)
 
     def of(self, observer: int) -> BitMap:
         """Whom this user observes; not to be changed."""
@@ -127,11 +132,17 @@ class ListLog:
 
 
 class Lists:
-    """Pending and accepted entries, those of users of other servers included."""
+    """All entries, those of users of other servers included."""
 
     def __init__(self) -> None:
         self.pending = Pairs()
         self.accepted = Pairs()
+        #: Accepted, though the observer's server does not want to hear of it (C-20).
+        self.resting = Pairs()
+        #: Pending entries of which a user of ours is asked: since when (epoch ms),
+        #: the oldest first.
+        self.asked: OrderedDict[tuple[int, int], int] = OrderedDict()
+        self.untold = Untold()
         self.log = ListLog()
         #: Whether there ever was an entry. Where there was none, nobody has to look.
         self.used = False
@@ -142,6 +153,8 @@ class Lists:
             return Entry.ACCEPTED
         if (observer, observed) in self.pending:
             return Entry.PENDING
+        if (observer, observed) in self.resting:
+            return Entry.RESTING
         return Entry.NONE
 
     def put(self, observer: int, observed: int, entry: Entry) -> None:
@@ -150,11 +163,14 @@ class Lists:
         for pairs, is_in in (
             (self.pending, entry is Entry.PENDING),
             (self.accepted, entry is Entry.ACCEPTED),
+            (self.resting, entry is Entry.RESTING),
         ):
             if is_in:
                 pairs.add(observer, observed)
             else:
                 pairs.discard(observer, observed)
+        if entry is not Entry.PENDING:
+            self.asked.pop((observer, observed), None)
 
     def observed_by(self, observer: int) -> BitMap:
         """Everybody on this user's list, pending or accepted."""
@@ -162,4 +178,5 @@ class Lists:
 
     def observers_of(self, observed: int) -> BitMap:
         """Everybody who has this user on their list, pending or accepted."""
-        return self.pending.by(observed) | self.accepted.by(observed)
+        accepted = self.accepted.by(observed) | self.resting.by(observed)
+        return self.pending.by(observed) | accepted

@@ -9,9 +9,11 @@ from pyroaring import BitMap
 from matrix_presence.cache import interest
 from matrix_presence.cache.outbox import Outbox
 from matrix_presence.cache.presence_cache import PresenceCache
+from matrix_presence.cache.untold import Pair
 from matrix_presence.federation.admission import Admission
-from matrix_presence.federation.letters import Letters, Pair
+from matrix_presence.federation.letters import Letters
 from matrix_presence.federation.pings import Pings
+from matrix_presence.federation.polls import Polls
 from matrix_presence.ticks import Tick
 
 _NOBODY = BitMap()
@@ -32,6 +34,7 @@ class Intake:
         self._outbox = outbox
         self._pings = pings
         self._letters = letters
+        self._polls = Polls(cache)
         self._admission = admission
 
     def put(self, tick: Tick, now: int) -> Iterator[None]:
@@ -55,6 +58,10 @@ class Intake:
         for pair in tick.listed:
             self._put_letter(pair, now)
             yield
+        if cache.lists.used:
+            for pair in self._polls.due(tick.urgent):
+                self._put_poll(pair)
+                yield
 
     def _open(self, destinations: BitMap) -> BitMap:
         closed = self._admission.closed
@@ -65,9 +72,12 @@ class Intake:
 
     def _put_letter(self, pair: Pair, now: int) -> None:
         destination = self._letters.destination_of(pair)
-        if destination is None or destination in self._admission.refused:
+        if destination is None:
             return
-        self._letters.put(pair)
+        if destination in self._admission.refused:
+            self._letters.drop(destination)
+            return
+        self._polls.polled(pair)
         observed = pair[1]
         news = _NOBODY
         is_ours = bool(self._cache.users.is_local[observed])
@@ -77,3 +87,9 @@ class Intake:
                 news = BitMap([observed])
                 self._pings.introduced(destination, now)
         self._outbox.tell(BitMap([destination]), news)
+
+    def _put_poll(self, pair: Pair) -> None:
+        destination = self._letters.destination_of(pair)
+        if destination is not None and destination not in self._admission.closed:
+            self._letters.put(destination, pair)
+            self._outbox.tell(BitMap([destination]), _NOBODY)

@@ -15,7 +15,6 @@ from matrix_presence.cache.backoff import Backoff, Failing
 from matrix_presence.cache.outbox import Outbox
 from matrix_presence.cache.servers import Servers
 from matrix_presence.federation.admission import Admission
-from matrix_presence.federation.letters import Letters
 from matrix_presence.federation.pings import Pings
 from matrix_presence.interfaces import DestinationRow
 
@@ -34,14 +33,12 @@ class KeptDestinations:
         outbox: Outbox,
         backoff: Backoff,
         pings: Pings,
-        letters: Letters,
         admission: Admission,
     ) -> None:
         self._servers = servers
         self._outbox = outbox
         self._backoff = backoff
         self._pings = pings
-        self._letters = letters
         self._admission = admission
         #: Destinations whose row is perhaps not what the store has.
         self.changed = BitMap()
@@ -66,8 +63,6 @@ class KeptDestinations:
         self._waiting_since = now
         self._stored = set(self._waiting)
         self._is_complete = is_complete
-        for row in rows:
-            self._letters.restore(row.letters)
 
     def met(self, destination: int, now: int) -> None:
         """This destination was not known before."""
@@ -91,8 +86,6 @@ class KeptDestinations:
             when = max(retry_ts, self._pings.next_ts(destination))
             self._outbox.failed(destination, _NOBODY)
             self._pings.wheel.put(destination, when)
-        elif row.letters:
-            self._outbox.tell(BitMap([destination]), _NOBODY)
 
     def rows(self, now: int, *, is_end: bool) -> list[DestinationRow]:
         """What has become different since the last call.
@@ -132,5 +125,4 @@ class KeptDestinations:
             # While it goes on, only those that fail are owed anything for long.
             owes and (is_end or how.failures > 0),
             self._admission.unwanted_until(destination),
-            self._letters.kept(destination),
         )

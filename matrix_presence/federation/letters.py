@@ -1,19 +1,19 @@
-"""What other servers have to be told about presence lists.
+"""What other servers have to be told about presence lists, in words.
 
-Like all that goes out, it is a set of who it is about and not a queue of messages: what
-a letter says is read from the entry when it is written. An invite that nobody answers
-is sent again, seldom and ever more seldom (C-29).
+Which entries that are is in `cache.untold`; what a letter says is read from the entry
+when it is written. An invite that nobody answers is sent again, seldom and ever more
+seldom (C-29). What waits survives a restart with the entries themselves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import islice
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pyroaring import BitMap
 
 from matrix_presence.cache.presence_cache import PresenceCache
+from matrix_presence.cache.untold import Pair
 from matrix_presence.ids import server_of
 from matrix_presence.rules.lists import Entry
 from matrix_presence.wire.lists import (
@@ -24,23 +24,21 @@ from matrix_presence.wire.lists import (
     poll_edu,
 )
 
-Pair = tuple[int, int]
+#: Entries in one transaction, and by what numbers `Untold` knows them.
+Numbered = Mapping[Pair, int]
 
 #: Pairs in one transaction: it has room for the pushes too, and a poll for all.
 _MOST = 40
-#: Pairs of a destination that survive a restart.
-_MOST_KEPT = 1000
 #: ms until an invite is sent again, at first and at last.
 _FIRST, _LAST = 3_600_000, 7 * 24 * 3_600_000
 
 
 class Letters:
-    """By destination: the entries it has yet to be told of, and when again."""
+    """Writes what is untold, and sees to it that invites are repeated."""
 
     def __init__(self, cache: PresenceCache) -> None:
         self._cache = cache
-        #: In the order in which they came.
-        self._pending: dict[int, dict[Pair, None]] = {}
+        self._untold = cache.lists.untold
         #: By destination with unanswered invites: when they are sent again (epoch ms),
         #: and how long after the time before that is (ms).
         self._retries: dict[int, tuple[int, int]] = {}
@@ -49,45 +47,28 @@ class Letters:
         #: Destinations that are being sent their unanswered invites again.
         self._repeating = BitMap()
 
-    def __bool__(self) -> bool:
-        return bool(self._pending)
-
     def destination_of(self, pair: Pair) -> int | None:
-        """The server that has to be told of this entry; None for ours alone."""
+        """Whom an entry is told to; None for one of ours alone."""
         users = self._cache.users
-        elsewhere = [user for user in pair if not users.is_local[user]]
-        if not elsewhere:
-            return None
-        return self._cache.servers.find(server_of(users.ids[elsewhere[0]]))
+        for user in pair:
+            if not users.is_local[user]:
+                return self._cache.servers.find(server_of(users.ids[user]))
+        return None
 
-    def put(self, pair: Pair) -> int | None:
-        """The same, and it is told of it with the next transaction."""
-        destination = self.destination_of(pair)
-        if destination is not None:
-            self._pending.setdefault(destination, {})[pair] = None
-        return destination
-
-    def of(self, destination: int) -> list[Pair]:
+    def of(self, destination: int) -> Numbered:
         """The entries that the next transaction to this destination is about."""
-        return list(self._pending.get(destination, ()))[:_MOST]
+        return self._untold.of(destination, _MOST)
 
-    def kept(self, destination: int) -> tuple[tuple[str, str], ...]:
-        """The entries it has yet to be told of, as user ids; the oldest of them."""
-        ids, pending = self._cache.users.ids, self._pending.get(destination, ())
-        some = islice(pending, _MOST_KEPT)
-        return tuple((ids[observer], ids[observed]) for observer, observed in some)
+    def put(self, destination: int, pair: Pair) -> None:
+        """This destination is told of this entry, though it has not changed."""
+        self._untold.add(destination, pair)
 
-    def restore(self, pairs: Iterable[tuple[str, str]]) -> None:
-        """What a former life had yet to tell, as user ids."""
-        users = self._cache.users
-        for user_ids in pairs:
-            observer, observed = map(users.intern, user_ids)
-            for user, user_id in zip((observer, observed), user_ids, strict=True):
-                if not users.is_local[user]:
-                    self._cache.servers.meet(user, user_id)
-            self.put((observer, observed))
+    def drop(self, destination: int) -> None:
+        """It is told of nothing that was for it until now."""
+        while pairs := self._untold.of(destination, _MOST):
+            self._untold.told(destination, pairs)
 
-    def written(self, pairs: list[Pair]) -> list[dict[str, Any]]:
+    def written(self, pairs: Iterable[Pair]) -> list[dict[str, Any]]:
         """The EDUs about these entries as they are now."""
         edus: list[dict[str, Any]] = []
         polled: dict[str, None] = {}
@@ -99,7 +80,7 @@ class Letters:
             if users.is_local[observed]:
                 # A pending entry says nothing: its user has not answered.
                 if entry is not Entry.PENDING:
-                    reply = ACCEPT if entry is Entry.ACCEPTED else DENY
+                    reply = DENY if entry is Entry.NONE else ACCEPT
                     edus.append(list_edu(reply, observer_id, observed_id))
             elif entry is Entry.PENDING:
                 edus.append(list_edu(INVITE, observer_id, observed_id))
@@ -117,24 +98,16 @@ class Letters:
         observers = self._cache.lists.observers_of(observed)
         return bool(observers - self._cache.servers.users)
 
-    def arrived(self, destination: int, pairs: list[Pair], now: int) -> bool:
+    def arrived(self, destination: int, pairs: Numbered, now: int) -> bool:
         """It has been told of these; whether there is more to tell."""
-        pending = self._pending.get(destination, {})
-        for pair in pairs:
-            pending.pop(pair, None)
+        self._untold.told(destination, pairs)
         if any(self._is_unanswered(pair) for pair in pairs):
             wait = _FIRST
             if destination in self._repeating:
                 self._repeating.discard(destination)
                 wait = min(2 * self._retries[destination][1], _LAST)
             self._plan(destination, now, wait)
-        if not pending:
-            self._pending.pop(destination, None)
-        return bool(pending)
-
-    def drop(self, destination: int) -> None:
-        """It is told of nothing that was for it until now."""
-        self._pending.pop(destination, None)
+        return bool(self._untold.of(destination, 1))
 
     def _is_unanswered(self, pair: Pair) -> bool:
         is_elsewhere = not self._cache.users.is_local[pair[1]]
@@ -144,14 +117,16 @@ class Letters:
         self._retries[destination] = now + wait, wait
         self._next_ts = min(self._next_ts or now + wait, now + wait)
 
-    def restored(self, now: int) -> None:
-        """Send the invites of a former life again when the first wait is over."""
+    def restored(self, now: int) -> BitMap:
+        """The destinations that have yet to be told something by a former life.
+
+        Invites that it had told go again when the first wait is over.
+        """
         for pair in self._cache.lists.pending:
-            if self._is_unanswered(pair):
-                server = server_of(self._cache.users.ids[pair[1]])
-                destination = self._cache.servers.find(server)
-                if destination is not None:
-                    self._plan(destination, now, _FIRST)
+            destination = self.destination_of(pair)
+            if destination is not None and self._is_unanswered(pair):
+                self._plan(destination, now, _FIRST)
+        return self._untold.destinations
 
     def due(self, now: int) -> BitMap:
         """The destinations to whom invites are sent again now (epoch ms)."""
@@ -179,5 +154,7 @@ class Letters:
         for observed in residents & lists.pending.observed:
             for observer in lists.pending.by(observed):
                 found = True
-                self.put((observer, observed))
+                # Nothing else is given up for what is sent again anyhow.
+                if self._untold.has_room(destination):
+                    self._untold.add(destination, (observer, observed))
         return found

@@ -69,8 +69,10 @@ class ListReceiver:
     def _take_polls(self, origin: str, edu: object) -> None:
         polls, unpolls = (self._ours(polled(edu, key)) for key in ("poll", "unpoll"))
         if polls or unpolls:
-            self._note_old(origin)
+            self._lists.met_old(origin)
         if polls:
+            for user in polls:
+                self._lists.polled(origin, user)
             self._poll(origin, polls)
         for user in unpolls:
             self._lists.unpolled(origin, user)
@@ -83,24 +85,18 @@ class ListReceiver:
                 self._lists.invited_from_elsewhere(
                     letter.observer_id, letter.observed_id
                 )
-                self._note_old(origin)
+                self._lists.met_old(origin)
             return
         # Of whom nothing is known there is no entry either.
         observer = cache.users.find(letter.observer_id)
         observed = cache.users.find(letter.observed_id)
         if observer is None or observed is None or not cache.users.is_local[observer]:
             return
-        self._note_old(origin)
+        self._lists.met_old(origin)
         if letter.edu_type == ACCEPT:
             self._lists.accepted(observer, observed)
         else:
             self._lists.denied(observer, observed)
-
-    def _note_old(self, origin: str) -> None:
-        """It knows free for chat, as servers did that know this (X-9)."""
-        server = self._cache.servers.find(origin)
-        if server is not None:
-            self._cache.servers.old.add(server)
 
     def _is_within_limit(self, origin: str) -> bool:
         server = self._cache.servers.intern(origin)

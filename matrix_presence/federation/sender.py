@@ -28,7 +28,7 @@ from matrix_presence.federation.admission import Admission
 from matrix_presence.federation.bodies import Bodies
 from matrix_presence.federation.intake import Intake
 from matrix_presence.federation.kept import KeptDestinations
-from matrix_presence.federation.letters import Letters, Pair
+from matrix_presence.federation.letters import Letters, Numbered
 from matrix_presence.federation.pings import SLOT, Pings
 from matrix_presence.interfaces import DestinationRow, IFederation, PresenceUnwanted
 from matrix_presence.ticks import Tick
@@ -84,7 +84,7 @@ class Sender:
         self._admission = admission = Admission(cache.servers)
         self._intake = Intake(cache, self.outbox, self._pings, letters, admission)
         self._kept = KeptDestinations(
-            cache.servers, self.outbox, self._backoff, self._pings, letters, admission
+            cache.servers, self.outbox, self._backoff, self._pings, admission
         )
         self._sending: dict[int, Deferred[None]] = {}
         self._serving: IDelayedCall | None = None
@@ -117,7 +117,13 @@ class Sender:
     def start(self) -> None:
         """Send from now on."""
         self._stopped = False
-        self._letters.restored(self._now())
+        now = self._now()
+        # Whoever failed before the restart is not asked again before their time.
+        self._meet(now)
+        untold = self._letters.restored(now) - self._admission.refused
+        if untold:
+            self.outbox.tell(untold, _NOBODY, urgent=False)
+            self._serve_soon()
         self._sweeping = self._clock.callLater(SLOT / 1000, self._sweep)
 
     def stop(self) -> None:
@@ -241,7 +247,7 @@ class Sender:
 
     def _send(self, destination: int, now: int) -> None:
         users = self.outbox.take(destination)
-        letters = self._letters.of(destination) if self._letters else []
+        letters = self._letters.of(destination)
         written = self._letters.written(letters)
         if destination in self._admission.closed:
             users = _NOBODY
@@ -273,7 +279,7 @@ class Sender:
         sending.addErrback(lambda why: logger.error("An answer was lost: %s", why))
 
     def _answered(
-        self, destination: int, left: BitMap, told: int, letters: list[Pair]
+        self, destination: int, left: BitMap, told: int, letters: Numbered
     ) -> None:
         self._sending.pop(destination, None)
         self.answered += 1

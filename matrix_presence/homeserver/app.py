@@ -19,7 +19,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.web.server import Request
 from zope.interface import implementer
 
-from matrix_presence.config import PerUser, PresenceConfig, RcPresence
+from matrix_presence.config import PerList, PerUser, PresenceConfig, RcPresence
 from matrix_presence.homeserver.accounts import Accounts
 from matrix_presence.homeserver.addresses import address_of
 from matrix_presence.homeserver.api import account_routes
@@ -240,5 +240,7 @@ def _limited(config: ServeConfig) -> PresenceConfig:
     """The presence options, without limits if nobody is to be limited."""
     if config.rate_limit:
         return config.presence
-    no_limit = RcPresence(PerUser(per_second=0, burst_count=1))
+    no_limit = RcPresence(
+        PerUser(per_second=0, burst_count=1), PerList(per_second=0, burst_count=1)
+    )
     return attrs.evolve(config.presence, rc_presence=no_limit)

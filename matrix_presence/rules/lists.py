@@ -21,17 +21,17 @@ class Entry(IntEnum):
     NONE = 0
     PENDING = 1
     ACCEPTED = 2
+    #: Accepted, but the observer's server does not want to hear of it now (C-20).
+    RESTING = 3
 
 
 class Reply(Enum):
     """What comes of an invite."""
 
-    #: The observed user is not there (C-25).
-    DENY = "deny"
     ACCEPT = "accept"
     #: The observed user is asked.
     ASK = "ask"
-    #: It waits, and the observed user is not bothered.
+    #: It waits, and nobody is bothered.
     KEEP_QUIET = "keep quiet"
     #: Nothing is kept of it.
     DROP = "drop"
@@ -49,20 +49,20 @@ def reply_to_invite(
 ) -> Reply:
     """What comes of an invite to a local user.
 
+    Nobody can tell by it who exists (A-67): an invite to a user who does not waits,
+    like one that a user does not answer, and both are denied in the end (C-25).
+
     Args:
         entry: as it stands before.
         is_ignored: the observed user ignores the observer.
         is_observed_back: the observed user is an accepted observer of the observer.
         has_room_for_more: fewer invites wait for the observed user than may.
     """
-    if not exists:
-        return Reply.DENY
     # Once more: the reply may not have arrived (C-27).
-    if entry is Entry.ACCEPTED:
+    if exists and entry >= Entry.ACCEPTED:
         return Reply.ACCEPT
-    if is_ignored:
-        return Reply.KEEP_QUIET
-    if (
+    is_heard = exists and not is_ignored
+    if is_heard and (
         ALWAYS in policies
         or (REVERSE in policies and is_observed_back)
         or (SHARED_ROOM in policies and share_a_room)
@@ -70,4 +70,4 @@ def reply_to_invite(
         return Reply.ACCEPT
     if entry is Entry.NONE and not has_room_for_more:
         return Reply.DROP
-    return Reply.ASK
+    return Reply.ASK if is_heard else Reply.KEEP_QUIET

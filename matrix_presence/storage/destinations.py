@@ -6,12 +6,9 @@ and its server is treated like one of which nothing is known.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator, Sequence
 from typing import Any
-
-import orjson
 
 from matrix_presence.interfaces import DestinationRow
 from matrix_presence.storage.connection import Cursor
@@ -19,18 +16,15 @@ from matrix_presence.storage.rows import Unreadable
 
 logger = logging.getLogger(__name__)
 
-_COLUMNS = (
-    "server_name, failures, failing_since, retry_ts, owed, unwanted_until, letters"
-)
+_COLUMNS = "server_name, failures, failing_since, retry_ts, owed, unwanted_until"
 _UPSERT = f"""
-INSERT INTO presence_destinations ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO presence_destinations ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (server_name) DO UPDATE SET
     failures = excluded.failures,
     failing_since = excluded.failing_since,
     retry_ts = excluded.retry_ts,
     owed = excluded.owed,
-    unwanted_until = excluded.unwanted_until,
-    letters = excluded.letters
+    unwanted_until = excluded.unwanted_until
 """
 _DELETE = "DELETE FROM presence_destinations WHERE server_name = ?"
 _SLICE = f"""
@@ -82,12 +76,11 @@ def _to_columns(row: DestinationRow) -> tuple[Any, ...]:
         row.retry_ts,
         int(row.owed),
         row.unwanted_until,
-        json.dumps(row.letters),
     )
 
 
 def _from_columns(columns: Sequence[Any]) -> DestinationRow:
-    server_name, failures, failing_since, retry_ts, owed, unwanted_until, said = columns
+    server_name, failures, failing_since, retry_ts, owed, unwanted_until = columns
     numbers = (failures, failing_since, retry_ts, unwanted_until)
     if any(type(number) is not int or number < 0 for number in numbers):
         raise Unreadable("a number of it is none")
@@ -100,23 +93,4 @@ def _from_columns(columns: Sequence[Any]) -> DestinationRow:
         retry_ts,
         owed == 1,
         unwanted_until,
-        _letters(said),
-    )
-
-
-def _letters(said: object) -> tuple[tuple[str, str], ...]:
-    try:
-        pairs = orjson.loads(said) if isinstance(said, str) else None
-    except orjson.JSONDecodeError:
-        pairs = None
-    if not isinstance(pairs, list) or not all(map(_is_pair, pairs)):
-        raise Unreadable("letters is no list of pairs of user ids")
-    return tuple((observer, observed) for observer, observed in pairs)
-
-
-def _is_pair(said: object) -> bool:
-    return (
-        isinstance(said, list)
-        and len(said) == 2
-        and all(isinstance(user_id, str) for user_id in said)
     )

@@ -36,6 +36,7 @@ class MemoryPresenceStore:
         self.lists: dict[tuple[str, str], ListRow] = {}
         #: What is kept of other servers, by name.
         self.destinations: dict[str, DestinationRow] = {}
+        self.old_servers: set[str] = set()
         #: The highest position that a committed batch has reserved.
         self.reserved = 0
         #: Whether the last life ended in order; a life under way has not.
@@ -122,6 +123,10 @@ class MemoryPresenceStore:
 
         return self._do(loaded)
 
+    def load_old_servers(self) -> Deferred[Sequence[str]]:
+        """The names of all of them."""
+        return self._do(lambda: sorted(self.old_servers))
+
     def write(self, batch: Batch) -> Deferred[Collection[str]]:
         """Commit the batch; the ids of the users left out."""
 
@@ -157,7 +162,7 @@ class MemoryPresenceStore:
         for user_id in batch.forgotten:
             self.users.pop(user_id, None)
         for row in batch.lists:
-            if row.accepted is None:
+            if row.accepted is None and not row.untold:
                 self.lists.pop((row.observer, row.observed), None)
             else:
                 self.lists[row.observer, row.observed] = row
@@ -166,6 +171,7 @@ class MemoryPresenceStore:
                 self.destinations.pop(server.server_name, None)
             else:
                 self.destinations[server.server_name] = server
+        self.old_servers.update(batch.old_servers)
         self.reserved = max(self.reserved, batch.reserved)
         self.committed.append(batch)
         return refused

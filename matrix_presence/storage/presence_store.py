@@ -43,11 +43,17 @@ SELECT {COLUMNS} FROM presence_users WHERE user_id > ? ORDER BY user_id LIMIT ?
 """
 
 _UPSERT_ENTRY = """
-INSERT INTO presence_lists (observer, observed, accepted) VALUES (?, ?, ?)
-ON CONFLICT (observer, observed) DO UPDATE SET accepted = excluded.accepted
+INSERT INTO presence_lists
+    (observer, observed, accepted, wanted, untold, asked_ts)
+VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (observer, observed) DO UPDATE SET
+    accepted = excluded.accepted,
+    wanted = excluded.wanted,
+    untold = excluded.untold,
+    asked_ts = excluded.asked_ts
 """
 _SLICE_OF_LISTS = """
-SELECT observer, observed, accepted FROM presence_lists
+SELECT observer, observed, accepted, wanted, untold, asked_ts FROM presence_lists
 WHERE observer > ? OR (observer = ? AND observed > ?)
 ORDER BY observer, observed LIMIT ?
 """
@@ -92,6 +98,10 @@ class SqlPresenceStore:
     ) -> Deferred[Sequence[DestinationRow]]:
         """At most `limit` servers in the order of their names, those after `after`."""
         return self._database.run(partial(load_destinations, after, limit))
+
+    def load_old_servers(self) -> Deferred[Sequence[str]]:
+        """The names of all of them."""
+        return self._database.run(_load_old_servers)
 
     def write(self, batch: Batch) -> Deferred[Collection[str]]:
         """Store the batch in one transaction; the ids of the users left out.
@@ -172,6 +182,12 @@ def _write(batch: Batch, raises: bool, cursor: Cursor) -> Collection[str]:
         refused |= _write_lists(batch.lists, cursor)
     if batch.destinations:
         write_destinations(batch.destinations, cursor)
+    if batch.old_servers:
+        cursor.execute_each(
+            "INSERT INTO presence_old_servers (server_name) VALUES (?)"
+            " ON CONFLICT (server_name) DO NOTHING",
+            [(name,) for name in batch.old_servers],
+        )
     if raises:
         cursor.execute(
             "UPDATE presence_head SET reserved = ? WHERE reserved < ?",
@@ -182,17 +198,24 @@ def _write(batch: Batch, raises: bool, cursor: Cursor) -> Collection[str]:
 
 def _write_lists(rows: Sequence[ListRow], cursor: Cursor) -> set[str]:
     """Who has an entry that the database does not take."""
-    kept = [row for row in rows if row.accepted is not None]
-    left_out = cursor.execute_each(
-        _UPSERT_ENTRY,
-        [(row.observer, row.observed, int(bool(row.accepted))) for row in kept],
-    )
+    kept = [row for row in rows if row.accepted is not None or row.untold]
+    left_out = cursor.execute_each(_UPSERT_ENTRY, [_columns_of(row) for row in kept])
     cursor.execute_each(
         "DELETE FROM presence_lists WHERE observer = ? AND observed = ?",
-        [(row.observer, row.observed) for row in rows if row.accepted is None],
+        [
+            (row.observer, row.observed)
+            for row in rows
+            if row.accepted is None and not row.untold
+        ],
     )
     refused = [kept[index] for index in left_out]
     return {user for row in refused for user in (row.observer, row.observed)}
+
+
+def _columns_of(row: ListRow) -> tuple[Any, ...]:
+    accepted = -1 if row.accepted is None else int(row.accepted)
+    flags = int(row.wanted), int(row.untold)
+    return row.observer, row.observed, accepted, *flags, row.asked_ts
 
 
 def _load_lists(
@@ -201,6 +224,18 @@ def _load_lists(
     observer, observed = after
     cursor.execute(_SLICE_OF_LISTS, (observer, observer, observed, limit))
     return [
-        ListRow(observer, observed, accepted == 1)
-        for observer, observed, accepted in cursor.fetchall()
+        ListRow(
+            observer,
+            observed,
+            None if accepted < 0 else accepted == 1,
+            wanted == 1,
+            untold == 1,
+            asked_ts,
+        )
+        for observer, observed, accepted, wanted, untold, asked_ts in cursor.fetchall()
     ]
+
+
+def _load_old_servers(cursor: Cursor) -> Sequence[str]:
+    cursor.execute("SELECT server_name FROM presence_old_servers ORDER BY server_name")
+    return [name for (name,) in cursor.fetchall()]

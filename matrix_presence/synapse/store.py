@@ -145,6 +145,10 @@ class SynapseStore:
         """None: Synapse itself remembers which servers do not answer."""
         return succeed(())
 
+    def load_old_servers(self) -> Deferred[Sequence[str]]:
+        """None, because there are no lists."""
+        return succeed(())
+
     def write(self, batch: Batch) -> Deferred[Collection[str]]:
         """When users were last active, in place; and devices that are held."""
 

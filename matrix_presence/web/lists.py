@@ -1,6 +1,7 @@
 """`GET` and `POST …/presence/list/{userId}` (A-4…A-6, A-60…A-70).
 
-Only old clients know presence lists: on v3 there is nothing here. Beside what r0.1.0
+Only old clients know presence lists: on v3 there is nothing here, unless
+`presence_lists_on_v3` says so. Beside what r0.1.0
 has, the user who is invited answers with `accept` and `deny`, which hold the ids of
 observers, and on unstable `?pending=in`, `out` or `all` lists what is not answered.
 """
@@ -16,7 +17,7 @@ from matrix_presence.lists import PresenceLists
 from matrix_presence.view import PresenceView
 from matrix_presence.web.call import Answer, Call
 from matrix_presence.web.routes import Router
-from matrix_presence.wire.content import Era, era_of
+from matrix_presence.wire.content import OLD_WITH_THREE_STATES, Era
 from matrix_presence.wire.lists import parse_list_update
 
 #: Where lists ever were.
@@ -32,25 +33,28 @@ class ListEndpoints:
         lists: PresenceLists,
         view: PresenceView,
         *,
-        free_for_chat_is_raw_on_r0: bool,
+        on_v3: bool = False,
     ) -> None:
         self._homeserver = homeserver
         self._lists = lists
         self._view = view
-        self._raw_on_r0 = free_for_chat_is_raw_on_r0
+        self._versions = (*VERSIONS, "v3") if on_v3 else VERSIONS
 
     def add_to(self, router: Router, prefix: str = "_matrix/client") -> None:
-        """Answer under the old versions of the client API below `prefix`."""
+        """Answer under the versions of the client API that have lists (A-4, A-5)."""
         if not self._lists.enabled:
             return
-        for version in VERSIONS:
+        for version in self._versions:
             own = f"{prefix}/{version}/presence/list"
             self._add(router, f"{own}/{{user_id}}", version)
             if version == "api/v1":
                 self._add(router, own, version)
 
     def _add(self, router: Router, path: str, version: str) -> None:
-        era = era_of(version, raw_on_r0=self._raw_on_r0)
+        era = self._view.era(version)
+        if not era.is_old:
+            # Lists have one shape everywhere (A-110); the states are those of v3.
+            era = OLD_WITH_THREE_STATES
         get = self._get_any if version == "unstable" else self.get
         router.add("GET", path, partial(get, era))
         router.add("POST", path, self.post)

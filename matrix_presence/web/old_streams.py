@@ -22,7 +22,7 @@ from matrix_presence.ticks import Tick, Ticks
 from matrix_presence.view import PresenceView
 from matrix_presence.waiting import Waiting
 from matrix_presence.web.sync import PresenceSync
-from matrix_presence.wire.content import OLD_WITH_THREE_STATES, Era
+from matrix_presence.wire.content import OLD, OLD_WITH_THREE_STATES, Era
 from matrix_presence.wire.filters import EVERYTHING
 
 
@@ -56,7 +56,9 @@ class PresenceStreams:
         other (A-110).
         """
         era = self._sync.era(version)
-        return era if era.is_old else OLD_WITH_THREE_STATES
+        if era.is_old:
+            return era
+        return OLD_WITH_THREE_STATES._replace(has_lists=era.has_lists)
 
     def connected(self, requester: Requester, era: Era) -> AbstractContextManager[None]:
         """A stream of this requester is open, until the `with` ends: they are online.
@@ -128,7 +130,7 @@ class PresenceStreams:
         Cancel it when the stream ends for another reason.
         """
         if room_id is None:
-            return self._sync.wait(user_id, since)
+            return self._sync.wait(user_id, since, era=OLD)
         if not self._enabled:
             return Deferred()
         viewer = self._cache.users.intern(user_id)

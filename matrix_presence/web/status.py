@@ -12,7 +12,7 @@ from matrix_presence.interfaces import IHomeserver, Requester
 from matrix_presence.view import PresenceView
 from matrix_presence.web.call import Answer, Call
 from matrix_presence.web.routes import Router
-from matrix_presence.wire.content import MODERN, Era, era_of
+from matrix_presence.wire.content import MODERN, Era
 from matrix_presence.wire.requests import modern_states, old_states, parse_status
 
 #: Where clients of any age look for it (A-1…A-3).
@@ -57,7 +57,7 @@ class StatusEndpoints:
         return router
 
     def _add(self, router: Router, path: str, version: str) -> None:
-        era = era_of(version, raw_on_r0=self._config.free_for_chat_on_r0 == "raw")
+        era = self._view.era(version)
         if era is MODERN:
             router.add("GET", path, self.get)
             router.add("PUT", path, self.put)

@@ -23,7 +23,7 @@ from matrix_presence.interfaces import Requester
 from matrix_presence.ticks import Ticks
 from matrix_presence.view import PresenceView
 from matrix_presence.waiting import Waiting
-from matrix_presence.wire.content import MODERN, Era, era_of
+from matrix_presence.wire.content import MODERN, Era
 from matrix_presence.wire.filters import EVERYTHING, PresenceFilter
 from matrix_presence.wire.requests import (
     modern_states,
@@ -62,13 +62,12 @@ class PresenceSync:
         self._waiting = waiting
         self._states = modern_states(busy=config.busy)
         self._old_states = old_states(busy=config.busy)
-        self._raw_on_r0 = config.free_for_chat_on_r0 == "raw"
         self._enabled = config.enabled is not False
         self._tracked = config.enabled is True
 
     def era(self, version: str) -> Era:
         """How presence is told to those who come by this version: `r0`, `v3`."""
-        return era_of(version, raw_on_r0=self._raw_on_r0)
+        return self._view.era(version)
 
     def connected(
         self, requester: Requester, set_presence: str | None, era: Era = MODERN
@@ -119,18 +118,25 @@ class PresenceSync:
         return events, position
 
     def wait(
-        self, user_id: str, since: int, only: PresenceFilter = EVERYTHING
+        self,
+        user_id: str,
+        since: int,
+        only: PresenceFilter = EVERYTHING,
+        era: Era = MODERN,
     ) -> Deferred[None]:
         """Fires when `part` has something this client should be woken for.
 
         That is when it has, its window has passed and the budget allows. Cancel it when
         the sync ends for another reason.
+
+        Args:
+            era: of the path it came by.
         """
         if not self._enabled or not only.wanted:
             return Deferred()
 
         def has_news() -> bool:
-            return self._view.has_news(user_id, since, only)
+            return self._view.has_news(user_id, since, only, era)
 
         cache = self._handler.cache
         user = cache.users.intern(user_id)
@@ -138,5 +144,8 @@ class PresenceSync:
             user,
             has_news,
             already=since != self._view.position() and has_news(),
-            wants_all=only == EVERYTHING and not cache.ignored_by(user),
+            # An invite to a presence list is not news for everybody.
+            wants_all=only == EVERYTHING
+            and not cache.ignored_by(user)
+            and not cache.lists.used,
         )

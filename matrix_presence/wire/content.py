@@ -9,6 +9,7 @@ A-112, A-113); the same of r0.1.0.
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, NamedTuple
 
 from matrix_presence.rules.profiles import Profile
@@ -54,24 +55,37 @@ class Era(NamedTuple):
     contents: tuple[dict[str, Any], ...]
     #: Knows free for chat, and looks for `user_id` in the content of an event.
     is_old: bool
+    #: Knows presence lists, and what an invite is.
+    has_lists: bool
+    #: Looks for an `event_id` in an event, which nobody but r0.1.0 ever asked for.
+    has_event_ids: bool = False
 
 
-MODERN = Era(_contents(MODERN_NAMES), is_old=False)
-OLD = Era(_contents(NAMES), is_old=True)
+MODERN = Era(_contents(MODERN_NAMES), is_old=False, has_lists=False)
+OLD = Era(_contents(NAMES), is_old=True, has_lists=True)
 #: Old paths, but clients that know three states only: those of r0.2.0 to r0.6.1.
-OLD_WITH_THREE_STATES = Era(_contents(MODERN_NAMES), is_old=True)
+OLD_WITH_THREE_STATES = Era(_contents(MODERN_NAMES), is_old=True, has_lists=True)
 
 
-def era_of(version: str, *, raw_on_r0: bool = True) -> Era:
+def era_of(
+    version: str,
+    *,
+    raw_on_r0: bool = True,
+    event_ids: bool = False,
+    lists_on_v3: bool = False,
+) -> Era:
     """The era of a version of the client API as it stands in a path: `r0`, `v3`.
 
     Args:
         raw_on_r0: the option `free_for_chat_on_r0`: r0 itself went from four states to
             three.
+        event_ids: the option `synthetic_event_id` (A-110).
+        lists_on_v3: the option `presence_lists_on_v3` (A-5).
     """
-    if version == "r0":
-        return OLD if raw_on_r0 else OLD_WITH_THREE_STATES
-    return OLD if version in ("api/v1", "unstable") else MODERN
+    if version not in ("r0", "api/v1", "unstable"):
+        return MODERN._replace(has_lists=True) if lists_on_v3 else MODERN
+    era = OLD if raw_on_r0 or version != "r0" else OLD_WITH_THREE_STATES
+    return era._replace(has_event_ids=True) if event_ids else era
 
 
 #: The largest integer that JSON carries everywhere (A-111).
@@ -120,3 +134,13 @@ def old_event(user_id: str, content: dict[str, Any]) -> dict[str, Any]:
     """The event for old clients: a superset of both shapes (A-102, A-110)."""
     content["user_id"] = user_id
     return event(user_id, content)
+
+
+def event_id(user_id: str, position: int, server_name: str) -> str:
+    """An id for an event that has none: the same wherever this change is told.
+
+    Args:
+        position: of the change in the stream.
+    """
+    said = hashlib.sha256(f"{position}|{user_id}".encode("utf-8", "replace"))
+    return f"$presence_{said.hexdigest()[:32]}:{server_name}"

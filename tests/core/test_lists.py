@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from matrix_presence.errors import NotStored
 from matrix_presence.interfaces import ListRow
+from matrix_presence.testing import MemoryPoll
 from matrix_presence.wire.lists import ListUpdate
 from tests.core.rig import ALICE, BOB, CAROL, UNLIMITED, CoreTestCase
 
@@ -94,21 +95,46 @@ class FlowTests(ListsTestCase):
         self.assertIn(DAVE, self.server.seen(ALICE))
         self.assertNotIn(DAVE, self.server.seen(BOB))
 
-    def test_the_invited_user_is_woken(self) -> None:
-        """The invite wakes the poll of the invited user, once (A-69)."""
+    def polls(self) -> tuple[MemoryPoll, MemoryPoll, int]:
+        """An old client and a modern one of Dave's wait, from this position on."""
         self.pass_time(1)
         poll = self.server.poll(DAVE, self.server.view.position())
         self.pass_time(2)
         position = poll.close()[1]
-        poll = self.server.poll(DAVE, position)
+        old = self.server.poll(DAVE, position, version="r0")
+        return old, self.server.poll(DAVE, position, device_id="OTHER"), position
+
+    def invites(self, since: int | None, version: str = "r0") -> tuple[int, int]:
+        """How many invites a sync of Dave's has, and the position."""
+        era = self.server.sync.era(version)
+        events, position = self.server.sync.part(DAVE, since, era=era)
+        types = [event["type"] for event in events]
+        return types.count("m.presence_invite"), position
+
+    def test_the_invited_user_is_woken(self) -> None:
+        """The invite wakes the poll of the invited user's old client, once (A-69)."""
+        old, modern, position = self.polls()
         self.change(CAROL, invite=DAVE)
         self.pass_time(1)
-        self.assertTrue(poll.woken)
-        events, position = self.server.sync.part(DAVE, position)
-        self.assertIn("m.presence_invite", [event["type"] for event in events])
-        events, _ = self.server.sync.part(DAVE, position)
-        self.assertNotIn("m.presence_invite", [event["type"] for event in events])
-        poll.close()
+        self.assertTrue(old.woken)
+        count, position = self.invites(position)
+        self.assertEqual(count, 1)
+        self.assertEqual(self.invites(position)[0], 0)
+        old.close()
+        modern.close()
+
+    def test_modern_clients_hear_of_no_invites(self) -> None:
+        """One that knows no lists is neither woken nor told, and sees what is accepted
+        as it sees all else (A-69, X-3)."""
+        self.change(CAROL, invite=ALICE)
+        old, modern, position = self.polls()
+        self.change(CAROL, invite=DAVE)
+        self.pass_time(1)
+        self.assertFalse(modern.woken)
+        self.assertEqual(self.invites(position, "v3")[0], 0)
+        self.assertEqual(self.invites(None, "v3")[0], 0)
+        old.close()
+        modern.close()
 
     def test_a_drop_ends_it(self) -> None:
         """The observer sees nothing any more; dropping again changes nothing
@@ -197,7 +223,8 @@ class DurabilityTests(ListsTestCase):
         self.assertFalse(self.may_see(ALICE, DAVE))
         pending = self.server.view.pending(DAVE, inwards=True, outwards=False)
         self.assertEqual([entry["user_id"] for entry in pending], [ALICE])
-        events, _ = self.server.sync.part(DAVE, 1)
+        era = self.server.sync.era("r0")
+        events, _ = self.server.sync.part(DAVE, 1, era=era)
         self.assertIn("m.presence_invite", [event["type"] for event in events])
 
     def test_a_request_waits_for_the_store(self) -> None:

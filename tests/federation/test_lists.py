@@ -151,8 +151,30 @@ class FlowTests(TwoServersTestCase):
         self.assertEqual(self.seen(AMY), "online")
         self.assertIn((AMY, BOB), self.entries(self.there))
         self.drop(AMY)
-        self.assertEqual(self.entries(self.there), {})
         self.assertEqual(self.entries(self.here), {})
+        # The consent stays, and nothing is sent by it (C-20).
+        rows = self.there.store.lists.values()
+        self.assertIn((AMY, BOB), self.entries(self.there))
+        self.assertEqual({row.wanted for row in rows if row.observer == AMY}, {False})
+        self.assertEqual(self.pushed_by_bob(), [])
+
+    def pushed_by_bob(self) -> list[str]:
+        """To whom a change of Bob's goes."""
+        self.network.arrived.clear()
+        self.successResultOf(self.there.set_status(BOB, "online", "anybody?"))
+        self.settle()
+        return [
+            destination
+            for _, destination, edus in self.network.arrived
+            if any(edu["content"].get("push") for edu in edus)
+        ]
+
+    def test_a_dropped_invite_is_taken_back(self) -> None:
+        """Who has not answered yet need not any more (A-65, C-28)."""
+        self.invite()
+        self.drop()
+        for server in (self.here, self.there):
+            self.assertEqual(self.entries(server), {})
 
     def test_an_invite_once_more_gets_the_reply_once_more(self) -> None:
         """The server that has accepted says so again (A-66, C-27)."""
@@ -173,6 +195,17 @@ class FlowTests(TwoServersTestCase):
         self.drop()
         self.network.heal()
         self.settle(2 * HOUR)
+        self.assertEqual(self.entries(self.here), {})
+        self.assertEqual(self.pushed_by_bob(), [])
+
+    def test_a_change_of_mind_on_the_way_is_heard(self) -> None:
+        """What is denied while the acceptance is on its way is denied (C-24, C-28)."""
+        self.invite()
+        self.network.delay = 5
+        self.successResultOf(change(self.there, BOB, accept=[ALICE]))
+        self.settle(2)
+        self.successResultOf(change(self.there, BOB, deny=[ALICE]))
+        self.settle(60)
         for server in (self.here, self.there):
             self.assertEqual(self.entries(server), {})
 
@@ -235,19 +268,40 @@ class PolicyTests(TwoServersTestCase):
         self.assert_accepted(False)
 
     def test_ignored_users_are_not_heard(self) -> None:
-        """Nothing is kept of their invites, whatever the policy (A-69)."""
+        """They are not accepted, and nobody hears of it, whatever the policy (A-69)."""
         self.begin(presence_list_policy="always")
         self.there.handler.ignores(BOB, [ALICE])
         self.invite()
-        self.assertEqual(self.entries(self.there), {})
         self.assertEqual(self.entries(self.here), {(ALICE, BOB): False})
+        pending = self.there.view.pending(BOB, inwards=True, outwards=False)
+        self.assertEqual(pending, [])
+        era = self.there.sync.era("r0")
+        events, _ = self.there.sync.part(BOB, None, era=era)
+        self.assertNotIn("m.presence_invite", [event["type"] for event in events])
 
-    def test_nobody_is_denied(self) -> None:
-        """An invite to an account that is not there is denied (C-25)."""
-        self.successResultOf(change(self.here, ALICE, invite=["@no:there"]))
+    def test_nobody_is_denied_in_the_end(self) -> None:
+        """An invite to an account that is not there is denied, when one that somebody
+        does not answer is (C-25, A-67)."""
+        users = [BOB, "@no:there"]
+        self.successResultOf(change(self.here, ALICE, invite=users))
         self.settle()
+        for _ in range(6):
+            self.assertEqual(set(self.entries(self.here)), {(ALICE, u) for u in users})
+            advance(self.network.clock, 24 * HOUR, HOUR)
+        advance(self.network.clock, 25 * HOUR, 60)
         self.assertEqual(self.entries(self.here), {})
         self.assertEqual(self.entries(self.there), {})
+
+    def test_the_denial_of_nobody_is_as_that_of_somebody(self) -> None:
+        """Nothing that is sent tells the one from the other (A-67, C-25)."""
+        said: dict[str, str] = {}
+        for name in ("bob", "no"):
+            self.begin()
+            self.successResultOf(change(self.here, ALICE, invite=[f"@{name}:there"]))
+            advance(self.network.clock, 8 * 24 * HOUR, 300)
+            said[name] = repr(self.network.arrived).replace(f"@{name}:", "@x:")
+        self.assertIn(DENY, said["bob"])
+        self.assertEqual(said["bob"], said["no"])
 
     def test_so_many_wait_for_one_user(self) -> None:
         """What exceeds the limit is dropped (C-30)."""
@@ -256,8 +310,11 @@ class PolicyTests(TwoServersTestCase):
         self.assertEqual(self.entries(self.there), {(ALICE, BOB): False})
 
 
-class PeerTests(TestCase):
+class PeerTestCase(TestCase):
     """A server that is looked at from outside."""
+
+    #: Which others do not answer when it begins.
+    down: frozenset[str] = frozenset()
 
     def setUp(self) -> None:
         """Start it."""
@@ -265,7 +322,7 @@ class PeerTests(TestCase):
 
     def begin(self, **options: Any) -> None:
         """Start it with these options."""
-        self.federation = MemoryFederation()
+        self.federation = MemoryFederation(down=set(self.down))
         self.server = MemoryPresence(
             "here",
             federation=self.federation,
@@ -273,6 +330,13 @@ class PeerTests(TestCase):
         )
         for user_id in (ALICE, AMY):
             self.server.homeserver.add_user(user_id)
+
+    def live_again(self, **options: Any) -> None:
+        """Another life with the same store."""
+        self.successResultOf(self.server.stop())
+        options |= {"store": self.server.store, "clock": self.server.clock}
+        self.begin(**options)
+        advance(self.server.clock, 12)
 
     def receive(self, edu: dict[str, Any], origin: str = "there") -> None:
         """This EDU arrives, and what follows from it goes out."""
@@ -284,15 +348,23 @@ class PeerTests(TestCase):
         sent, self.federation.sent = self.federation.sent, []
         return [(name, edu) for name, edus in sent for edu in edus]
 
-    def change(self, user_id: str, **changes: list[str]) -> None:
-        """Change a list."""
+    def change_at_once(self, user_id: str, **changes: list[str]) -> None:
+        """Change a list; nothing else has happened when this returns."""
         self.successResultOf(change(self.server, user_id, **changes))
+
+    def change(self, user_id: str, **changes: list[str]) -> None:
+        """Change a list, and let it be told."""
+        self.change_at_once(user_id, **changes)
         advance(self.server.clock, 12)
 
     def entries(self) -> dict[tuple[str, str], bool]:
         """What is in the store."""
         rows = self.server.store.lists.values()
         return {(row.observer, row.observed): bool(row.accepted) for row in rows}
+
+
+class PeerTests(PeerTestCase):
+    """What it takes from others, and what it sends them."""
 
     def test_an_invite_is_the_observers_servers_to_send(self) -> None:
         """One that another server sends is passed over, as is one to a user of
@@ -376,7 +448,26 @@ class PeerTests(TestCase):
             self.receive(list_edu(INVITE, observer, ALICE), origin=origin)
         self.change(ALICE, accept=[BOB, *others])
         self.receive(poll_edu("unpoll", [ALICE]))
-        self.assertEqual(self.entries(), {(other, ALICE): True for other in others})
+        wanted = {row.observer: row.wanted for row in self.server.store.lists.values()}
+        self.assertEqual(wanted, {BOB: False} | dict.fromkeys(others, True))
+
+    def test_a_poll_holds_until_it_is_taken_back(self) -> None:
+        """Who was accepted is polled and unpolled as often as the other server likes,
+        over a restart; each change goes where it is wanted (C-20, C-23)."""
+        self.receive(list_edu(INVITE, BOB, ALICE))
+        self.change(ALICE, accept=[BOB])
+        for number in range(2):
+            for key, expected in (("unpoll", []), ("poll", ["there"])):
+                self.receive(poll_edu(key, [ALICE]))
+                if number:
+                    self.live_again()
+                self.sent()
+                self.successResultOf(
+                    self.server.set_status(ALICE, "online", f"{key} {number}")
+                )
+                advance(self.server.clock, 12)
+                told = [name for name, edu in self.sent() if edu["content"].get("push")]
+                self.assertEqual(told, expected, (key, number))
 
     def test_invites_of_a_server_are_limited(self) -> None:
         """So many an hour are taken, the rest is dropped (C-30)."""

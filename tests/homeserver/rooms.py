@@ -87,7 +87,11 @@ class FakePresence:
         return [event] if only.wanted else [], self.position
 
     def wait(
-        self, user_id: str, since: int, only: PresenceFilter = EVERYTHING
+        self,
+        user_id: str,
+        since: int,
+        only: PresenceFilter = EVERYTHING,
+        era: Era = MODERN,
     ) -> Deferred[None]:
         """Fires with the next change."""
         deferred: Deferred[None] = Deferred()

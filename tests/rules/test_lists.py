@@ -59,10 +59,11 @@ class ReplyTests(TestCase):
         self.assertIs(reply(*both), Reply.ASK)
 
     @given(policies, booleans, booleans, booleans)
-    def test_nobody_is_denied(self, some, ignored, back, room) -> None:
-        """An account that is not there accepts nothing (C-25, A-67)."""
+    def test_who_is_not_there_accepts_nothing(self, some, ignored, back, room) -> None:
+        """An invite to an account that is not there waits, without anybody being
+        asked (C-25, A-67)."""
         given = reply(*some, exists=False, is_ignored=ignored, back=back, room=room)
-        self.assertIs(given, Reply.DENY)
+        self.assertIs(given, Reply.KEEP_QUIET)
 
     @given(policies, booleans, booleans)
     def test_the_ignored_are_not_heard(self, some, back, room) -> None:
@@ -70,11 +71,18 @@ class ReplyTests(TestCase):
         given = reply(*some, is_ignored=True, back=back, room=room)
         self.assertIs(given, Reply.KEEP_QUIET)
 
+    @given(booleans, booleans, booleans)
+    def test_the_limit_holds_for_whoever_it_is(self, exists, ignored, more) -> None:
+        """Whether an invite is kept says nothing about who exists (A-67)."""
+        given = reply(exists=exists, is_ignored=ignored, more=more)
+        self.assertEqual(given is Reply.DROP, not more)
+
     @given(policies, booleans, booleans)
     def test_accepted_stays_accepted(self, some, ignored, more) -> None:
         """An invite once more is accepted once more (C-27)."""
-        given = reply(*some, entry=Entry.ACCEPTED, is_ignored=ignored, more=more)
-        self.assertIs(given, Reply.ACCEPT)
+        for entry in (Entry.ACCEPTED, Entry.RESTING):
+            given = reply(*some, entry=entry, is_ignored=ignored, more=more)
+            self.assertIs(given, Reply.ACCEPT)
 
     def test_too_many_are_dropped(self) -> None:
         """Beyond the limit nobody is asked, except who was asked before (C-30)."""

@@ -112,6 +112,7 @@ class PresenceStoreTests(Mixin):
             self.store.open(),
             self.store.load("", 1),
             self.store.load_lists(("", ""), 1),
+            self.store.load_old_servers(),
             self.store.load_destinations("", 1),
             self.store.write(Batch()),
             self.store.close(0),
@@ -144,6 +145,33 @@ class PresenceStoreTests(Mixin):
         await self.store.write(Batch(lists=changed))
         self.assertEqual(await self.lists(), [changed[0], *rows[1:4], *rows[5:]])
 
+    async def test_what_others_have_yet_to_be_told_is_kept(self) -> None:
+        """An entry has what there is to know of it, and one that is no more is kept
+        until it is told (A-72, C-20, C-24)."""
+        await self.store.open()
+        rows = [
+            ListRow("@a:hs", "@a:there", None, untold=True),
+            ListRow("@b:there", "@b:hs", True, wanted=False),
+            ListRow("@c:there", "@c:hs", False, asked_ts=2**40),
+            ListRow("@d:hs", "@d:there", True, untold=True),
+        ]
+        await self.store.write(Batch(lists=rows))
+        self.assertEqual(await self.lists(), rows)
+        told = [attrs.evolve(row, untold=False) for row in rows]
+        await self.store.write(Batch(lists=told))
+        self.assertEqual(await self.lists(), told[1:])
+
+    async def test_old_servers_are_remembered(self) -> None:
+        """Each once, over a restart (X-9)."""
+        await self.store.open()
+        for names in (["b.test", "a.test:8448"], ["b.test"], []):
+            await self.store.write(Batch(old_servers=names))
+        await self.store.close(1)
+        self.store = self.start()
+        await self.store.open()
+        found = await self.store.load_old_servers()
+        self.assertEqual(list(found), ["a.test:8448", "b.test"])
+
     async def test_entries_of_lists_outlive_the_store(self) -> None:
         """The next life finds them, beside the users (A-72)."""
         await self.store.open()
@@ -171,7 +199,7 @@ class PresenceStoreTests(Mixin):
         rows = [
             DestinationRow("a.test", 3, 1_700_000_000_000, 1_700_000_060_000, True),
             DestinationRow("b.test", unwanted_until=2**40),
-            DestinationRow("c.test", letters=(("@a:hs", "@b:c.test"), ("@x:c", "@y"))),
+            DestinationRow("c.test", failures=1, failing_since=5, retry_ts=6),
             DestinationRow("d.test:8448", owed=True),
         ]
         await self.store.write(Batch(destinations=rows[::-1]))

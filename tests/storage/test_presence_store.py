@@ -65,9 +65,9 @@ class UnreadableDestinationTests(TestCase):
         for name, column, value in (
             ("a", "failures", -1),
             ("b", "owed", 7),
-            ("c", "letters", "[["),
-            ("d", "letters", '[["@a:hs"]]'),
-            ("e", "letters", "{}"),
+            ("c", "failing_since", -1),
+            ("d", "unwanted_until", -1),
+            ("e", "owed", -1),
             ("f", "retry_ts", "soon"),
         ):
             await database.write(

@@ -103,7 +103,7 @@ class Rig:
                 user_id, since, full_state=full_state, only=only, era=era
             )
             if since is not None and timeout and not events:
-                news = sync.wait(user_id, since, only)
+                news = sync.wait(user_id, since, only, era)
                 news.addTimeout(timeout / 1000, self.clock, lambda *_: None)
                 await news
                 events, position = sync.part(user_id, since, only=only, era=era)

@@ -80,7 +80,7 @@ class PresenceSide(Protocol):
         """The presence events after `since`, and their position."""
 
     def wait(
-        self, user_id: str, since: int, only: PresenceFilter = ...
+        self, user_id: str, since: int, only: PresenceFilter = ..., era: Era = ...
     ) -> Deferred[None]:
         """Fires when `part` has news to wake the client for."""
 

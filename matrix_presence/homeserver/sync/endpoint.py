@@ -87,7 +87,9 @@ class SyncEndpoint:
     def _news(self, ask: Ask, since: SyncToken, seconds: float) -> Deferred[None]:
         """Fires when there may be something new, or the time is up."""
         user_id = ask.user_id
-        presence = self._presence.wait(user_id, since.presence, ask.only.presence)
+        presence = self._presence.wait(
+            user_id, since.presence, ask.only.presence, ask.era
+        )
         return until_news(self._clock, self._waiting, user_id, presence, seconds)
 
     def _filter(self, user_id: str, text: str | None) -> SyncFilter:
