@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from itertools import islice
 
 from pyroaring import BitMap
 from twisted.internet.defer import Deferred
@@ -69,7 +70,7 @@ class PresenceLists:
         self._tells_others = tells_others
         limit = config.rc_presence.per_list
         self._limit = Buckets(limit.per_second, limit.burst_count)
-        cache.lists.untold.when_told = lambda pair: persistence.list_told(*pair)
+        cache.lists.untold.when_told = lambda pair: persistence.list_changed(*pair)
         for server_name in config.presence_list_servers:
             cache.servers.old.add(cache.servers.intern(server_name))
         self._dropped: OrderedDict[tuple[int, int], None] = OrderedDict()
@@ -110,10 +111,10 @@ class PresenceLists:
                 self._drop(user, observed)
         for observer_id in changes.accept:
             if (observer := find(observer_id)) is not None:
-                self.accepted(observer, user)
+                self._accept(observer, user)
         for observer_id in changes.deny:
             if (observer := find(observer_id)) is not None:
-                self.denied(observer, user)
+                self._deny(observer, user)
         return self._persistence.durable(user)
 
     def _invite(self, observer: int, observed: int) -> None:
@@ -145,6 +146,7 @@ class PresenceLists:
         observer, observed = users.intern(observer_id), users.intern(observed_id)
         self._cache.servers.meet(observer, observer_id)
         self._invited(observer, observed)
+        self._persistence.write_lists()
 
     def _invited(self, observer: int, observed: int) -> None:
         """A user of ours is invited."""
@@ -174,14 +176,23 @@ class PresenceLists:
 
     def expire(self, now: int) -> None:
         """Deny what nobody has answered for so long (C-25, C-30)."""
-        asked, lifetime = self._lists.asked, self._config.presence_list_invite_lifetime
-        for _ in range(min(len(asked), _EXPIRED_AT_ONCE)):
-            pair, asked_ts = next(iter(asked.items()))
-            if asked_ts + lifetime > now:
+        since = now - self._config.presence_list_invite_lifetime
+        expired: list[tuple[int, int]] = []
+        for pair, asked_ts in islice(self._lists.asked.items(), _EXPIRED_AT_ONCE):
+            if asked_ts > since:
                 break
-            self.denied(*pair)
+            expired.append(pair)
+        for pair in expired:
+            self._deny(*pair)
+        if expired:
+            self._persistence.write_lists()
 
     def accepted(self, observer: int, observed: int) -> None:
+        """A user of another server agrees to be observed (C-24)."""
+        self._accept(observer, observed)
+        self._persistence.write_lists()
+
+    def _accept(self, observer: int, observed: int) -> None:
         """The observed user agrees; nothing comes of it where nobody had asked."""
         match self._lists.entry(observer, observed):
             case Entry.PENDING:
@@ -190,6 +201,11 @@ class PresenceLists:
                 self._tell(observer, observed, ListNews.NONE)
 
     def denied(self, observer: int, observed: int) -> None:
+        """A user of another server does not agree, or no longer (C-24, C-28)."""
+        self._deny(observer, observed)
+        self._persistence.write_lists()
+
+    def _deny(self, observer: int, observed: int) -> None:
         """The observed user does not agree, or no longer (A-71, C-28)."""
         if self._lists.entry(observer, observed) is not Entry.NONE:
             self._put(observer, observed, Entry.NONE, ListNews.FAREWELL)
@@ -201,6 +217,7 @@ class PresenceLists:
         """
         for observer in self._of_origin(origin, self._lists.resting.by(observed)):
             self._change(observer, observed, Entry.ACCEPTED)
+        self._persistence.write_lists()
 
     def unpolled(self, origin: str, observed: int) -> None:
         """Another server does not want to hear of this user of ours now (C-20).
@@ -212,6 +229,7 @@ class PresenceLists:
             is_pending = (observer, observed) in self._lists.pending
             entry = Entry.NONE if is_pending else Entry.RESTING
             self._change(observer, observed, entry)
+        self._persistence.write_lists()
 
     def _of_origin(self, origin: str, users: BitMap) -> list[int]:
         ids = self._cache.users.ids

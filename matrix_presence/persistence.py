@@ -110,16 +110,17 @@ class Persistence:
         return done
 
     def list_changed(self, observer: int, observed: int) -> None:
-        """This entry of a presence list is to be written as it is then, at once."""
-        self._gathering.pairs.add((observer, observed))
-        self._write_gathered()
+        """This entry of a presence list is to be written as it is then.
 
-    def list_told(self, observer: int, observed: int) -> None:
-        """Another server knows of this entry now; written with whatever comes next.
-
-        Should that be lost, the server is told once more, which does no harm.
+        With whatever is written next: whoever changes several calls `durable` or
+        `write_lists` when all of them are noted, so that one transaction has them all.
         """
         self._gathering.pairs.add((observer, observed))
+
+    def write_lists(self) -> None:
+        """Write the entries that have changed, at once."""
+        if self._gathering.pairs:
+            self._write_gathered()
 
     def old_server(self, server_name: str) -> None:
         """This server turned out to be old; written with whatever comes next."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import permutations
 
+from matrix_presence.rules.states import NAMES
 from tests.core.rig import CoreTestCase
 
 LEVELS = ("offline", "unavailable", "online", "free_for_chat")
@@ -33,6 +34,8 @@ class MoveTests(CoreTestCase):
             self.put(before)
         self.pass_time(5)
         self.put(after)
+        users = self.server.handler.cache.users
+        self.assertEqual(NAMES[users.presence(users.index["@alice:hs"])], after)
         return self.ago()
 
     def test_upwards_is_activity(self) -> None:
@@ -48,6 +51,11 @@ class MoveTests(CoreTestCase):
         self.assertEqual(len(moves), 6)
         for before, after in moves:
             self.assertEqual(self.ago_after(before, after), 5000, (before, after))
+
+    def test_saying_it_once_more_is_activity(self) -> None:
+        """Online and free for chat can be asserted again, the others cannot (X-4)."""
+        for state, ago in zip(LEVELS, (5000, 5000, 0, 0), strict=True):
+            self.assertEqual(self.ago_after(state, state), ago, state)
 
     def test_who_idles_comes_back_to_it(self) -> None:
         """Free for chat fades like online, and a message brings it back (B-49)."""

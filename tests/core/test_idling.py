@@ -72,7 +72,8 @@ class IdleTests(CoreTestCase):
         self.assertLess(self.ago(), 200)
 
     def test_one_idle_client_does_not_idle_the_user(self) -> None:
-        """While another device is active, she is online (B-44)."""
+        """While another device is active, she is online: the timers of clients are of
+        each device (B-44, X-5)."""
         self.sync(ALICE, "online", "PHONE")
         self.sync(ALICE, "unavailable", "LAPTOP")
         self.assertEqual("online", self.presence())

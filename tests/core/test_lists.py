@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from matrix_presence.errors import NotStored
-from matrix_presence.interfaces import ListRow
+from matrix_presence.interfaces import ListRow, Profile
 from matrix_presence.testing import MemoryPoll
 from matrix_presence.wire.lists import ListUpdate
 from tests.core.rig import ALICE, BOB, CAROL, UNLIMITED, CoreTestCase
@@ -53,8 +53,8 @@ class FlowTests(ListsTestCase):
         self.assertFalse(self.may_see(CAROL, DAVE))
 
     def test_the_state_comes_with_the_acceptance(self) -> None:
-        """The observer's poll is woken by it and has the present state; the other
-        direction stays dark (A-70, D-21)."""
+        """Once the observed user accepts, the observer's poll is woken and has the
+        present state; the other direction stays dark (A-68, A-70, D-21)."""
         self.put("unavailable", "here", DAVE)
         self.change(CAROL, invite=DAVE)
         self.pass_time(1)
@@ -85,6 +85,39 @@ class FlowTests(ListsTestCase):
         seen, _ = carol.close()
         self.assertEqual(seen[DAVE]["status_msg"], "news")
         dave.close()
+
+    def test_nobody_accepts_for_another(self) -> None:
+        """Only the invited user's answer counts, and only to who has invited (A-68)."""
+        self.change(CAROL, invite=DAVE)
+        self.change(BOB, accept=CAROL)
+        self.change(CAROL, accept=CAROL)
+        self.change(CAROL, accept=DAVE)
+        self.change(DAVE, accept=BOB)
+        row = self.server.store.lists[CAROL, DAVE]
+        self.assertEqual((row.accepted, len(self.server.store.lists)), (False, 1))
+        self.assertFalse(self.may_see(CAROL, DAVE))
+
+    def test_invites_come_before_drops(self) -> None:
+        """Who is in both is dropped in the end (A-66)."""
+        lists = self.server.handler.lists
+        assert lists is not None
+        both = ListUpdate((DAVE, BOB), (DAVE,), (), ())
+        self.successResultOf(lists.update(CAROL, both))
+        self.assertEqual(list(self.server.store.lists), [(CAROL, BOB)])
+
+    def test_a_change_of_name_reaches_the_observer(self) -> None:
+        """With both keys and the presence, without a room (D-1, D-4, D-7)."""
+        self.carol_observes_dave()
+        self.read(CAROL)
+        self.read(BOB)
+        profile = Profile("Dave D.", "mxc://hs/dave")
+        self.server.handler.profile_changed(DAVE, profile)
+        news = self.news(CAROL, DAVE)
+        assert news is not None
+        self.assertEqual(news["presence"], "offline")
+        self.assertEqual(news["displayname"], "Dave D.")
+        self.assertEqual(news["avatar_url"], "mxc://hs/dave")
+        self.assertIsNone(self.news(BOB, DAVE))
 
     def test_a_room_mate_is_listed_too(self) -> None:
         """A first sync and a later one have listed users beside room mates (A-70)."""
@@ -191,6 +224,38 @@ class FlowTests(ListsTestCase):
             sorted(self.server.store.lists), [(ALICE, DAVE), (ALICE, "@nobody:hs")]
         )
 
+    def test_what_nobody_answers_is_denied_in_the_end(self) -> None:
+        """The entry is removed, at the same time whether the user is not there, does
+        not answer or ignores the observer, and the observer is told the same (A-67,
+        A-71, C-25)."""
+        self.begin(presence_list_invite_lifetime="1h")
+        self.server.handler.ignores(BOB, [CAROL])
+        others = [BOB, DAVE, "@nobody:hs"]
+        for observed in others:
+            self.change(CAROL, invite=observed)
+        self.pass_time(1800)
+        # Once more is not longer.
+        self.change(CAROL, invite="@nobody:hs")
+        self.pass_time(1790)
+        self.read(CAROL)
+        self.assertEqual(len(self.server.store.lists), 3)
+        self.pass_time(15)
+        self.assertEqual(self.server.store.lists, {})
+        self.assertEqual(
+            self.read(CAROL), {other: {"presence": "offline"} for other in others}
+        )
+
+    def test_the_wait_goes_on_over_a_restart(self) -> None:
+        """What was asked before it is denied when its time has come (A-67, A-72)."""
+        self.begin(presence_list_invite_lifetime="1h")
+        self.options = {**self.options, "presence_list_invite_lifetime": "1h"}
+        self.change(CAROL, invite=DAVE)
+        self.restart(crash=True, away=3000)
+        self.pass_time(500)
+        self.assertEqual(len(self.server.store.lists), 1)
+        self.pass_time(110)
+        self.assertEqual(self.server.store.lists, {})
+
     def test_always_does_not_accept_for_nobody(self) -> None:
         """Who is not there does not agree, whatever the policy (A-67)."""
         self.begin(presence_list_policy="always")
@@ -238,11 +303,30 @@ class DurabilityTests(ListsTestCase):
         self.successResultOf(done)
         self.assertIn((CAROL, DAVE), self.server.store.lists)
 
+    def test_a_request_is_one_transaction(self) -> None:
+        """All of its entries are stored together, whatever the store is doing (A-66,
+        A-72)."""
+        lists = self.server.handler.lists
+        assert lists is not None
+        for observer in (DAVE, BOB):
+            self.change(observer, invite=CAROL)
+        self.server.store.hold()
+        # It is busy with something else.
+        status = self.server.set_status(ALICE, "online")
+        before = len(self.server.store.committed)
+        done = lists.update(CAROL, ListUpdate((DAVE, ALICE), (), (DAVE,), (BOB,)))
+        self.server.store.release()
+        self.successResultOf(status)
+        self.successResultOf(done)
+        batches = self.server.store.committed[before:]
+        stored = [len(batch.lists) for batch in batches if batch.lists]
+        self.assertEqual(stored, [4])
+
     def test_a_store_that_fails_is_told_and_tried_again(self) -> None:
         """The request fails, and the entry is stored by and by (A-72)."""
         lists = self.server.handler.lists
         assert lists is not None
-        self.server.store.fail_next(OSError("no space"), times=2)
+        self.server.store.fail_next(OSError("no space"))
         done = lists.update(CAROL, ListUpdate((DAVE,), (), (), ()))
         self.failureResultOf(done, NotStored)
         self.logged_errors()

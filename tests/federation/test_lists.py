@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
-
-from matrix_presence.interfaces import Requester
+from matrix_presence.interfaces import Profile, Requester
 from matrix_presence.testing import MemoryFederation, MemoryNetwork, MemoryPresence
-from matrix_presence.wire.edu import Edus
 from matrix_presence.wire.lists import ListUpdate, list_edu, poll_edu
 from tests.base import TestCase
-from tests.federation.rig import ALICE as USER
 from tests.federation.rig import (
     PLAIN,
-    REMOTE,
-    ROOM,
-    FederationTestCase,
-    Link,
     advance,
 )
 
@@ -92,7 +83,7 @@ class FlowTests(TwoServersTestCase):
 
     def test_both_servers_track_what_is_accepted(self) -> None:
         """The entry is pending on both, then accepted on both, and on disk
-        (A-72, C-24)."""
+        (A-64, A-68, A-72, C-24)."""
         self.invite()
         for server in (self.here, self.there):
             self.assertEqual(self.entries(server), {(ALICE, BOB): False})
@@ -194,8 +185,16 @@ class FlowTests(TwoServersTestCase):
         self.bob(accept=[ALICE])
         self.drop()
         self.network.heal()
+        self.network.arrived.clear()
         self.settle(2 * HOUR)
         self.assertEqual(self.entries(self.here), {})
+        unpolls = [
+            (origin, edu["content"]["unpoll"])
+            for origin, _, edus in self.network.arrived
+            for edu in edus
+            if "unpoll" in edu["content"]
+        ]
+        self.assertIn(("here", [BOB]), unpolls)
         self.assertEqual(self.pushed_by_bob(), [])
 
     def test_a_change_of_mind_on_the_way_is_heard(self) -> None:
@@ -491,15 +490,22 @@ class PeerTests(PeerTestCase):
             ],
         )
 
+    def test_an_invite_once_more_goes_out_once_more(self) -> None:
+        """While it is pending; nothing else is different by it (A-66)."""
+        for _ in range(2):
+            self.change(ALICE, invite=[BOB])
+            self.assertEqual(self.sent(), [("there", list_edu(INVITE, ALICE, BOB))])
+            self.assertEqual(self.entries(), {(ALICE, BOB): False})
+
     def test_an_unanswered_invite_is_repeated_seldom(self) -> None:
         """After an hour, then after twice as long each time, a week at most, and it
         stays pending (C-29)."""
         self.change(ALICE, invite=[BOB])
         self.assertEqual(self.sent(), [("there", list_edu(INVITE, ALICE, BOB))])
-        for hours in (1, 2, 4):
-            advance(self.server.clock, (hours - 0.1) * HOUR, 300)
+        for hours in (1, 2, 4, 8, 16, 32, 64, 128, 168, 168):
+            advance(self.server.clock, 0.8 * hours * HOUR, 600)
             self.assertEqual(self.sent(), [])
-            advance(self.server.clock, 0.12 * HOUR, 60)
+            advance(self.server.clock, 0.2 * hours * HOUR + 60, 30)
             self.assertEqual(self.sent(), [("there", list_edu(INVITE, ALICE, BOB))])
         pending = self.server.view.pending(ALICE, inwards=False, outwards=True)
         self.assertEqual([entry["user_id"] for entry in pending], [BOB])
@@ -538,6 +544,20 @@ class PeerTests(PeerTestCase):
         advance(again.clock, 1.1 * HOUR, 300)
         self.assertEqual(self.sent(), [("there", list_edu(INVITE, ALICE, BOB))])
 
+    def test_a_change_of_name_goes_to_the_observers_server(self) -> None:
+        """With both keys, though nobody there shares a room (D-1, D-8, C-24)."""
+        self.receive(list_edu(INVITE, BOB, ALICE))
+        self.change(ALICE, accept=[BOB])
+        self.sent()
+        self.server.handler.profile_changed(ALICE, Profile("Alice", "mxc://here/a"))
+        advance(self.server.clock, 12)
+        [(name, edu)] = self.sent()
+        [said] = edu["content"]["push"]
+        self.assertEqual(
+            (name, said["displayname"], said["avatar_url"]),
+            ("there", "Alice", "mxc://here/a"),
+        )
+
     def test_switched_off_nothing_is_taken(self) -> None:
         """With `presence_lists: false` these EDUs are passed over, and entries of
         before have no effect."""
@@ -551,35 +571,3 @@ class PeerTests(PeerTestCase):
         self.successResultOf(self.server.set_status(ALICE, "online"))
         advance(self.server.clock, 12)
         self.assertEqual(self.sent(), [])
-
-
-class NoListsTests(FederationTestCase):
-    """Servers on which nobody has a list."""
-
-    def transactions(self, **options: Any) -> list[tuple[str, bytes]]:
-        """Destination and canonical JSON of all that goes out in a busy hour."""
-        sent: list[tuple[str, bytes]] = []
-
-        def send(destination: str, edus: Sequence[dict[str, Any]]) -> Deferred[None]:
-            # Composed once for all destinations, not put together anew.
-            assert isinstance(edus, Edus)
-            sent.append((destination, edus.canonical))
-            return succeed(None)
-
-        server = self.start(Link(send), **options)
-        server.room(ROOM, USER, "@bob:hs", REMOTE)
-        server.room("!other:hs", "@bob:hs", "@x:elsewhere")
-        for number in range(4):
-            for user_id in (USER, "@bob:hs", "@alone:hs"):
-                state = ("online", "unavailable", "offline", "free_for_chat")[number]
-                server.set_status(user_id, state, f"{number}")
-                advance(server.clock, 7)
-            server.handler.left("!other:hs", "@x:elsewhere")
-            advance(server.clock, 900, 5)
-        return sent
-
-    def test_nothing_that_goes_out_is_different(self) -> None:
-        """Byte for byte it is what goes out where lists are switched off (X-3)."""
-        with_lists = self.transactions()
-        self.assertEqual(with_lists, self.transactions(presence_lists=False))
-        self.assertGreater(len(with_lists), 4)

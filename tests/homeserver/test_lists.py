@@ -62,6 +62,38 @@ class PresenceListTests(OldClientTestCase):
         status = self.old("GET", f"presence/{ALICE}/status", self.carol)
         self.assertEqual(status.status, 403)
 
+    def test_who_is_listed_is_in_the_old_streams(self) -> None:
+        """The invite, then the presence of who has accepted, comes by /events, and the
+        presence is in /initialSync, without a shared room (A-69, A-70)."""
+        events = "events?timeout=0"
+        alice, carol = (
+            self.old("GET", events, token).json["end"]
+            for token in (self.alice, self.carol)
+        )
+        self.old("POST", f"presence/list/{CAROL}", self.carol, {"invite": [ALICE]})
+        self.reactor.advance(1)
+        body = self.old("GET", f"{events}&from={alice}", self.alice).json
+        (invite,) = [
+            event for event in body["chunk"] if event["type"] == "m.presence_invite"
+        ]
+        self.assertEqual(invite["sender"], CAROL)
+        self.assertEqual(
+            invite["content"], {"observer_user": CAROL, "observed_user": ALICE}
+        )
+        self.old("POST", f"presence/list/{ALICE}", self.alice, {"accept": [CAROL]})
+        self.reactor.advance(1)
+        body = self.old("GET", f"{events}&from={carol}", self.carol).json
+        seen = [event["content"].get("user_id") for event in body["chunk"]]
+        self.assertIn(ALICE, seen)
+        self.put("alice", self.alice, "online", status_msg="here")
+        self.reactor.advance(1)
+        body = self.old("GET", "initialSync", self.carol).json
+        seen = {event["content"]["user_id"]: event for event in body["presence"]}
+        self.assertEqual(set(seen), {ALICE, CAROL})
+        self.assertEqual(seen[ALICE]["content"]["status_msg"], "here")
+        body = self.old("GET", "initialSync", self.alice).json
+        self.assertNotIn(CAROL, [event["sender"] for event in body["presence"]])
+
     def test_a_modern_client_knows_no_lists(self) -> None:
         """On v3 there are none (A-5)."""
         response = self.ask("GET", f"presence/list/{CAROL}", token=self.carol)

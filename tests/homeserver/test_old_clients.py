@@ -53,6 +53,19 @@ class OldShapesBesideModernOnesTests(OldClientTestCase):
         for content in seen.values():
             self.assertNotIn(None, content.values())
 
+    def test_the_name_of_a_room_stays_in_the_room(self) -> None:
+        """Presence has the canonical name, whatever a user is called in a room
+        (D-5)."""
+        path = f"profile/{ALICE}/displayname"
+        self.do("PUT", path, {"displayname": "Alice L."}, self.alice)
+        name = {"membership": "join", "displayname": "Queen"}
+        path = f"rooms/{quote(self.room_id)}/state/m.room.member/{ALICE}"
+        self.do("PUT", path, name, self.alice)
+        self.put("alice", self.alice, "online")
+        self.reactor.advance(1)
+        seen = presence(self.old_json(self.bob, "initialSync")["presence"])
+        self.assertEqual(seen[ALICE]["displayname"], "Alice L.")
+
     def test_currently_active_is_told_of_those_online_only(self) -> None:
         """It is there with online, and with nothing less (A-112)."""
         for state, told in (("online", True), ("unavailable", False)):

@@ -57,10 +57,15 @@ class PathTests(ListsTestCase):
     """Where it is, and who may use it."""
 
     def test_a_new_list_is_empty(self) -> None:
-        """On every old path there is an empty list (A-4, A-61)."""
+        """On every old path there is an empty list, which can be changed (A-4,
+        A-61)."""
         for version in VERSIONS:
-            reply = self.reply("GET", ALICE, list_path(ALICE, version))
+            path = list_path(ALICE, version)
+            reply = self.reply("GET", ALICE, path)
             self.assertEqual((reply.status, reply.json), (200, []))
+            for key in ("invite", "drop"):
+                reply = self.reply("POST", ALICE, path, body={key: [ALICE]})
+                self.assertEqual((reply.status, reply.json), (200, {}))
 
     def test_v3_has_none(self) -> None:
         """On v3 it is unknown, whatever the method (A-5)."""
@@ -86,10 +91,15 @@ class PathTests(ListsTestCase):
         self.assertEqual(reply.refusal, (404, "M_UNRECOGNIZED"))
 
     def test_a_list_is_its_owners(self) -> None:
-        """The list of another user is neither read nor changed (A-60)."""
+        """The list of another user, here or elsewhere, is neither read nor changed
+        (A-60)."""
         for method, more in (("GET", {}), ("POST", {"body": {"invite": [ALICE]}})):
-            reply = self.reply(method, ALICE, list_path(BOB), **more)
-            self.assertEqual(reply.refusal, (403, "M_FORBIDDEN"))
+            for other in (BOB, NOBODY, "@alice:elsewhere"):
+                reply = self.reply(method, ALICE, list_path(other), **more)
+                self.assertEqual(reply.refusal, (403, "M_FORBIDDEN"))
+            reply = self.reply(method, ALICE, list_path("alice"), **more)
+            self.assertEqual(reply.status, 400)
+        self.assertEqual(self.pending(BOB, "out"), [])
 
     def test_guests_have_none(self) -> None:
         """A guest is refused (A-13)."""
@@ -125,6 +135,23 @@ class RequestTests(ListsTestCase):
                 self.assertEqual(self.post(ALICE, **body).refusal, (400, "M_BAD_JSON"))
         self.assertEqual(self.post(ALICE, invite=BOB).refusal, (400, "M_BAD_JSON"))
         self.assertEqual(self.pending(ALICE, "out"), [])
+
+    def test_it_is_answered_when_it_is_on_disk(self) -> None:
+        """Not before, and with 500 if it cannot be (A-72)."""
+        store, path = self.rig.presence.store, list_path(ALICE)
+        store.hold()
+        request = self.rig.request(
+            "POST", path, token=self.tokens[ALICE], body={"invite": [BOB]}
+        )
+        self.assertNoResult(request)
+        self.assertEqual(store.lists, {})
+        store.release()
+        self.rig.advance(0)
+        self.assertEqual(self.successResultOf(request).status, 200)
+        self.assertEqual(list(store.lists), [(ALICE, BOB)])
+        store.fail_next(OSError("no space"))
+        self.assertEqual(self.post(ALICE, invite=[CAROL]).status, 500)
+        self.logged_errors()
 
     def test_a_full_list_takes_no_more(self) -> None:
         """What would exceed the limit is refused as a whole; what shortens the list is

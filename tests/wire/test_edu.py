@@ -224,7 +224,8 @@ class ParseTests(TestCase):
             self.assertIsNone(parse_entry(said(**keys), "there"), keys)
 
     def test_unknown_states_claim_the_least(self) -> None:
-        """Names that nobody has settled on are unavailable (C-6)."""
+        """Names that nobody has settled on are unavailable, and who hides is offline
+        (C-6, A-114)."""
         meanings = {
             "offline": Presence.OFFLINE,
             "unavailable": Presence.UNAVAILABLE,
