@@ -382,12 +382,30 @@ class PeerTests(PeerTestCase):
         self.assertEqual(self.entries(), {(ALICE, BOB): False})
 
     def test_nobody_accepts_what_was_not_asked(self) -> None:
-        """A reply without an invite makes no entry and gets no answer (C-27)."""
-        self.receive(list_edu(ACCEPT, ALICE, BOB))
+        """A reply without an invite makes no entry and gets no answer, nor does one
+        about users of elsewhere (C-26, C-27)."""
         self.change(ALICE, invite=[AMY])
-        self.receive(list_edu(ACCEPT, ALICE, BOB))
+        for edu_type in (ACCEPT, DENY):
+            for observer in (ALICE, "@no:here", "@x:elsewhere"):
+                self.receive(list_edu(edu_type, observer, BOB))
         self.assertEqual(self.entries(), {(ALICE, AMY): False})
         self.assertEqual(self.sent(), [])
+
+    def test_the_state_follows_the_acceptance(self) -> None:
+        """The reply goes to the observer's server, and the present state with it, even
+        of somebody offline; nobody has to poll for it (C-24, C-27)."""
+        self.successResultOf(self.server.set_status(ALICE, "offline", "asleep"))
+        self.receive(list_edu(INVITE, BOB, ALICE))
+        self.assertEqual(self.sent(), [])
+        self.change(ALICE, accept=[BOB])
+        reply, push = self.sent()
+        self.assertEqual(reply, ("there", list_edu(ACCEPT, BOB, ALICE)))
+        self.assertEqual(push[0], "there")
+        [said] = push[1]["content"]["push"]
+        self.assertEqual(
+            (said["user_id"], said["presence"], said["status_msg"]),
+            (ALICE, "offline", "asleep"),
+        )
 
     def test_nonsense_is_passed_over(self) -> None:
         """Whatever the content is, nothing happens (C-4, C-26)."""

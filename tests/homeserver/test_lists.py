@@ -80,11 +80,13 @@ class PresenceListTests(OldClientTestCase):
         self.assertEqual(
             invite["content"], {"observer_user": CAROL, "observed_user": ALICE}
         )
+        # Those who use it on v3 know nothing of lists.
+        body = self.old("GET", f"{events}&from={alice}", self.alice, version="v3").json
+        self.assertNotIn("m.presence_invite", [one["type"] for one in body["chunk"]])
         self.old("POST", f"presence/list/{ALICE}", self.alice, {"accept": [CAROL]})
         self.reactor.advance(1)
         body = self.old("GET", f"{events}&from={carol}", self.carol).json
-        seen = [event["content"].get("user_id") for event in body["chunk"]]
-        self.assertIn(ALICE, seen)
+        self.assertIn(ALICE, [one["content"].get("user_id") for one in body["chunk"]])
         self.put("alice", self.alice, "online", status_msg="here")
         self.reactor.advance(1)
         body = self.old("GET", "initialSync", self.carol).json
