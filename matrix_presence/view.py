@@ -29,7 +29,7 @@ from matrix_presence.wire.content import (
     with_profile,
 )
 from matrix_presence.wire.filters import EVERYTHING, PresenceFilter, only_fields
-from matrix_presence.wire.lists import invite_event, listed, pending
+from matrix_presence.wire.lists import invite_event, listed, observing, pending
 
 
 class PresenceView:
@@ -161,6 +161,13 @@ class PresenceView:
             for other in cache.lists.pending.of(user):
                 entries.append(pending(user_id, ids[other], ids[other]))
         return entries
+
+    def observers(self, user_id: str) -> list[dict[str, Any]]:
+        """Who has this user on their list with consent, which may be taken back."""
+        cache, ids = self._cache, self._cache.users.ids
+        user, lists = cache.users.intern(user_id), cache.lists
+        observers = lists.accepted.by(user) | lists.resting.by(user)
+        return [observing(ids[other], user_id) for other in observers]
 
     def _about_lists(
         self, viewer: int, since: int | None, only: PresenceFilter, era: Era

@@ -3,7 +3,8 @@
 Only old clients know presence lists: on v3 there is nothing here, unless
 `presence_lists_on_v3` says so. Beside what r0.1.0
 has, the user who is invited answers with `accept` and `deny`, which hold the ids of
-observers, and on unstable `?pending=in`, `out` or `all` lists what is not answered.
+observers, and on unstable `?pending=in`, `out` or `all` lists what is not answered, and
+`?observers=true` who was accepted, so that it can be taken back.
 """
 
 from __future__ import annotations
@@ -65,7 +66,10 @@ class ListEndpoints:
         return 200, self._view.listed(requester.user_id, era)
 
     async def _get_any(self, era: Era, call: Call) -> Answer:
-        """The same, or what is pending."""
+        """The same, or what is pending, or who observes the requester."""
+        if call.query("observers") == "true":
+            requester = await self._owner(call)
+            return 200, self._view.observers(requester.user_id)
         which = call.query("pending")
         if which is None:
             return await self.get(era, call)

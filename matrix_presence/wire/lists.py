@@ -66,6 +66,15 @@ def pending(observer_id: str, observed_id: str, other_id: str) -> dict[str, Any]
     return {**_pair(observer_id, observed_id), "user_id": other_id, "accepted": False}
 
 
+def observing(observer_id: str, observed_id: str) -> dict[str, Any]:
+    """An accepted entry of somebody else's list, as the observed user sees it."""
+    return {
+        **_pair(observer_id, observed_id),
+        "user_id": observer_id,
+        "accepted": True,
+    }
+
+
 def invite_event(observer_id: str, observed_id: str) -> dict[str, Any]:
     """What tells a client that its user is invited (A-69)."""
     content = _pair(observer_id, observed_id)

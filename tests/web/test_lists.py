@@ -218,6 +218,29 @@ class FlowTests(ListsTestCase):
         self.assertEqual(self.pending(BOB, "in"), [ALICE])
         self.assertEqual(self.pending(BOB, "all"), [ALICE])
 
+    def test_who_was_accepted_can_be_seen(self) -> None:
+        """By policy or by hand, on unstable: one cannot take back what one does not
+        know of (A-69)."""
+        self.begin(presence_list_policy="always")
+        self.post(ALICE, invite=[BOB])
+        path = list_path(BOB, "unstable")
+        query = {"observers": "true"}
+        (entry,) = self.reply("GET", BOB, path, query=query).json
+        self.assertEqual(
+            entry,
+            {
+                "observer_user": ALICE,
+                "observed_user": BOB,
+                "user_id": ALICE,
+                "accepted": True,
+            },
+        )
+        self.post(BOB, deny=[entry["user_id"]])
+        self.assertEqual(self.reply("GET", BOB, path, query=query).json, [])
+        self.assertEqual(self.listed(ALICE), {})
+        # On paths that r0.1.0 has, it is the list.
+        self.assertEqual(self.reply("GET", BOB, list_path(BOB), query=query).json, [])
+
     def test_ignored_observers_are_not_shown(self) -> None:
         """An invite by somebody who is ignored waits where nobody sees it (A-69)."""
         self.rig.handler.ignores(BOB, [ALICE])
