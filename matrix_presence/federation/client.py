@@ -35,8 +35,6 @@ from matrix_presence.wire.canonical import canonical
 
 #: Seconds until an answer has to be there.
 PATIENCE = 30.0
-#: Bytes of an answer, unless more is asked for.
-_MOST_BYTES = 256 * 1024
 
 _MAX_AGE = re.compile(r"(?:^|[\s,])max-age=\"?([0-9]{1,12})", re.IGNORECASE)
 
@@ -79,6 +77,19 @@ class BadAnswer(FederationError):
 
 
 @attrs.frozen
+class Bounds:
+    """How long an answer may be, and how long it may take."""
+
+    most_bytes: int = 256 * 1024
+    #: Seconds; None for the patience of the client.
+    patience: float | None = None
+
+
+USUAL = Bounds()
+"""What most answers keep to."""
+
+
+@attrs.frozen
 class FederationClient:
     """Asks other servers.
 
@@ -96,7 +107,9 @@ class FederationClient:
     patience: float = PATIENCE
     admits: Callable[[str], bool] = lambda name: True
 
-    async def get(self, destination: str, path: str) -> dict[str, Any]:
+    async def get(
+        self, destination: str, path: str, bounds: Bounds = USUAL
+    ) -> dict[str, Any]:
         """The answer to a signed GET.
 
         Args:
@@ -105,11 +118,22 @@ class FederationClient:
         Raises:
             FederationError: there is none.
         """
-        return (await self._ask("GET", destination, path, None, signed=True))[0]
+        found = await self._ask("GET", destination, path, None, bounds, signed=True)
+        return found[0]
 
-    async def put(self, destination: str, path: str, content: bytes) -> dict[str, Any]:
+    async def put(
+        self, destination: str, path: str, content: bytes, bounds: Bounds = USUAL
+    ) -> dict[str, Any]:
         """The answer to a signed PUT of this canonical JSON; see `get`."""
-        return (await self._ask("PUT", destination, path, content, signed=True))[0]
+        found = await self._ask("PUT", destination, path, content, bounds, signed=True)
+        return found[0]
+
+    async def post(
+        self, destination: str, path: str, content: bytes, bounds: Bounds = USUAL
+    ) -> dict[str, Any]:
+        """The answer to a signed POST of this canonical JSON; see `get`."""
+        found = await self._ask("POST", destination, path, content, bounds, signed=True)
+        return found[0]
 
     async def get_public(self, destination: str, path: str) -> dict[str, Any]:
         """The answer to a GET that anybody may send; see `get`."""
@@ -119,7 +143,9 @@ class FederationClient:
         self, destination: str, path: str
     ) -> tuple[dict[str, Any], int | None]:
         """The same, and for how long it may be kept (ms); None if it does not say."""
-        answer, headers = await self._ask("GET", destination, path, None, signed=False)
+        answer, headers = await self._ask(
+            "GET", destination, path, None, USUAL, signed=False
+        )
         return answer, _max_age(headers)
 
     async def post_public(
@@ -127,7 +153,8 @@ class FederationClient:
     ) -> dict[str, Any]:
         """The answer to a POST that anybody may send; see `get`."""
         body = canonical(content)
-        return (await self._ask("POST", destination, path, body, signed=False))[0]
+        found = await self._ask("POST", destination, path, body, USUAL, signed=False)
+        return found[0]
 
     async def _ask(
         self,
@@ -135,6 +162,7 @@ class FederationClient:
         destination: str,
         path: str,
         content: bytes | None,
+        bounds: Bounds,
         *,
         signed: bool,
     ) -> tuple[dict[str, Any], Headers]:
@@ -152,12 +180,13 @@ class FederationClient:
         url = f"https://{destination}{path}".encode("ascii")
         body = None if content is None else _Body(content)
         asking = Deferred.fromCoroutine(
-            self._answer(method.encode("ascii"), url, headers, body)
+            self._answer(method.encode("ascii"), url, headers, body, bounds.most_bytes)
         )
+        patience = bounds.patience or self.patience
         try:
-            return await asking.addTimeout(self.patience, self.clock)
+            return await asking.addTimeout(patience, self.clock)
         except TimeoutError:
-            text = f"no answer within {self.patience:g} seconds"
+            text = f"no answer within {patience:g} seconds"
             raise Unreachable(text) from None
 
     async def _answer(
@@ -166,10 +195,11 @@ class FederationClient:
         url: bytes,
         headers: Headers,
         body: IBodyProducer | None,
+        most_bytes: int,
     ) -> tuple[dict[str, Any], Headers]:
         try:
             response = await self.agent.request(method, url, headers, body)
-            answer = await read_body(response, _MOST_BYTES)
+            answer = await read_body(response, most_bytes)
         except TooLong as reason:
             raise BadAnswer(str(reason)) from None
         except CancelledError:
@@ -199,6 +229,9 @@ def _read(response: IResponse, body: bytes) -> dict[str, Any]:
         said = answer if isinstance(answer, dict) else {}
         errcode, error = (str(said.get(key, ""))[:200] for key in ("errcode", "error"))
         raise Refused(response.code, errcode, error)
+    if isinstance(answer, list) and len(answer) == 2:
+        # Version 1 of some endpoints repeats the status: `[200, {…}]`.
+        answer = answer[1]
     if not isinstance(answer, dict):
         raise BadAnswer("the answer is no JSON object")
     return answer
