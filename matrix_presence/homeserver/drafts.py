@@ -1,7 +1,4 @@
-"""From what a user wants to say to a signed event at the end of a room.
-
-Histories here are linear: an event has one predecessor, the last event of the room.
-"""
+"""From what a user wants to say to a signed event at the end of a room."""
 
 from __future__ import annotations
 
@@ -17,18 +14,22 @@ from matrix_presence.errors import BadJson, TooLarge
 from matrix_presence.homeserver.auth_rules import auth_keys
 from matrix_presence.homeserver.events import Event
 from matrix_presence.homeserver.room import Room
-from matrix_presence.wire.canonical import NotCanonical, canonical
+from matrix_presence.wire.canonical import MAX_INTEGER, NotCanonical, canonical
+from matrix_presence.wire.redaction import redacted
 from matrix_presence.wire.room_versions import EventIds, RoomVersion
 from matrix_presence.wire.signing import (
     event_id_of,
     hash_and_sign,
     reference_hash,
     room_id_of_create,
+    signed_json,
 )
 
 #: Source: client-server API, "Size limits".
 MAX_EVENT_BYTES = 65536
 MAX_FIELD_BYTES = 255
+#: Others refuse an event that follows more than twenty.
+_MOST_PARENTS = 10
 
 
 @attrs.frozen
@@ -60,7 +61,7 @@ class Signer:
         pdu = self._fields(draft, version, depth=1)
         if not version.creators_above_all:
             pdu["room_id"] = f"!{secrets.token_urlsafe(15)}:{self.server_name}"
-        return self._signed(pdu, version)
+        return self.signed(pdu, version)
 
     def next_event(self, draft: Draft, room: Room) -> Event:
         """The event that comes next in a room; whether it may is for others to say.
@@ -68,17 +69,26 @@ class Signer:
         Raises:
             BadJson, TooLarge: it cannot be an event.
         """
+        return self.signed(self.template(draft, room), room.version)
+
+    def template(self, draft: Draft, room: Room) -> dict[str, Any]:
+        """The event that comes next in a room, as far as it goes without a signature.
+
+        That is what a server of its sender is given to sign.
+        """
         version = room.version
         keys = auth_keys(
             draft.type, draft.sender, draft.state_key, draft.content, version
         )
-        pdu = self._fields(draft, version, depth=room.depth + 1)
+        parents = sorted(room.heads.values(), key=_newest_first)[:_MOST_PARENTS]
+        deepest = max(parent.depth for parent in parents)
+        pdu = self._fields(draft, version, depth=min(deepest + 1, MAX_INTEGER))
         pdu["room_id"] = room.room_id
-        pdu["prev_events"] = [_reference(room.timeline[-1])]
+        pdu["prev_events"] = [_reference(parent) for parent in parents]
         pdu["auth_events"] = [
             _reference(room.state[key]) for key in keys if key in room.state
         ]
-        return self._signed(pdu, version)
+        return pdu
 
     def now(self) -> int:
         """Epoch milliseconds."""
@@ -106,7 +116,12 @@ class Signer:
                 pdu["redacts"] = draft.redacts
         return pdu
 
-    def _signed(self, pdu: dict[str, Any], version: RoomVersion) -> Event:
+    def signed(self, pdu: dict[str, Any], version: RoomVersion) -> Event:
+        """The event of these fields, with our signature beside those it has.
+
+        Raises:
+            BadJson, TooLarge: it cannot be an event.
+        """
         for name in ("type", "sender", "state_key"):
             if len(pdu.get(name, "").encode()) > MAX_FIELD_BYTES:
                 raise TooLarge(f"`{name}` is longer than {MAX_FIELD_BYTES} bytes")
@@ -121,6 +136,32 @@ class Signer:
         if room_id is None:
             room_id = room_id_of_create(signed, version)
         return Event(event_id_of(signed, version), room_id, signed, version)
+
+    def outside_leave(self, event: Event) -> Event:
+        """A leave that ends this invite or knock, for our user's eyes only.
+
+        It is made when no server of the room takes one, so it follows what there is.
+        """
+        user_id = event.state_key or ""
+        content = {"membership": "leave"}
+        draft = Draft(user_id, "m.room.member", content, user_id)
+        pdu = self._fields(draft, event.version, min(event.depth + 1, MAX_INTEGER))
+        pdu["room_id"] = event.room_id
+        pdu["prev_events"] = [_reference(event)]
+        return self.signed(pdu, event.version)
+
+    def countersigned(self, event: Event) -> dict[str, Any]:
+        """What another server has signed, with our signature too.
+
+        Its hash stays: it is the other server that answers for what the event says.
+        """
+        whole = redacted(event.pdu, event.version)
+        signed = signed_json(whole, self.server_name, self._key)
+        return {**event.pdu, "signatures": signed["signatures"]}
+
+
+def _newest_first(event: Event) -> int:
+    return -event.position
 
 
 def _reference(event: Event) -> Any:

@@ -6,6 +6,8 @@ changes, with one exception: a redaction takes content away.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from enum import IntEnum
 from typing import Any
 
 import attrs
@@ -15,6 +17,20 @@ from matrix_presence.wire.room_versions import RoomVersion
 
 StateKey = tuple[str, str]
 """Type and state key: what a state event is the value of."""
+
+
+class Standing(IntEnum):
+    """How an event counts in its room. The numbers are stored."""
+
+    #: It is in the timeline.
+    PLACED = 0
+    #: It is known because others rest on it: state from before we came in, or an
+    #: event of the auth chain.
+    OUTLIER = 1
+    #: It was allowed where it branched off, but is not now: nobody is shown it.
+    SOFT_FAILED = 2
+    #: The authorization rules refuse it. It is kept because others may follow it.
+    REJECTED = 3
 
 
 @attrs.define(eq=False)
@@ -29,6 +45,9 @@ class Event:
     version: RoomVersion
     #: Its place in the stream of this server; 0 until it has one.
     position: int = 0
+    standing: Standing = Standing.PLACED
+    #: Those that it follows, as far as we have them and they matter: see `Room.follow`.
+    parents: tuple[Event, ...] = ()
     #: The device and transaction id it was sent with; None for all other events.
     transaction: tuple[str, str] | None = None
     #: The state event of the same type and key that this one took the place of.
@@ -62,6 +81,22 @@ class Event:
         return self.content.get("membership") if self.type == "m.room.member" else None
 
     @property
+    def prev_ids(self) -> list[str]:
+        """The ids of the events that it says it follows."""
+        return _ids(self.pdu["prev_events"])
+
+    @property
+    def auth_ids(self) -> list[str]:
+        """The ids of the events that it says allow it."""
+        return _ids(self.pdu["auth_events"])
+
+    @property
+    def depth(self) -> int:
+        """How far from the create event it says it is."""
+        depth: int = self.pdu["depth"]
+        return depth
+
+    @property
     def redacts(self) -> str | None:
         """The id of the event that a redaction redacts; None for all other events."""
         if self.type != "m.room.redaction":
@@ -75,6 +110,11 @@ class Event:
         self.pdu = redacted(self.pdu, self.version)
         self.content = self.pdu["content"]
         self.redaction = redaction
+
+
+def _ids(references: Iterable[Any]) -> list[str]:
+    """Versions 1 and 2 add the hash of each event they refer to."""
+    return [item if type(item) is str else item[0] for item in references]
 
 
 def client_event(

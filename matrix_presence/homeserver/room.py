@@ -1,17 +1,23 @@
 """One room: its events in their order, and the state they add up to.
 
-Only keeps what it is given; whether an event may stand here is decided before. The
-state is nothing but the fold of the state events, so any earlier state can be had by
-following each one back to what it replaced.
+Only keeps what it is given; whether an event may stand here, and what the state is where
+histories branch, is decided before. What each piece of state was at an earlier position
+can always be had.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterator, Mapping
 
-from matrix_presence.homeserver.events import Event, StateKey
+from matrix_presence.homeserver.events import Event, Standing, StateKey
 from matrix_presence.homeserver.unread import Unread
+from matrix_presence.ids import server_of
 from matrix_presence.wire.room_versions import RoomVersion
+
+Moves = dict[str, str | None]
+"""The membership before, of each user whose membership has changed."""
 
 
 class Room:
@@ -20,38 +26,159 @@ class Room:
     def __init__(self, room_id: str, version: RoomVersion) -> None:
         self.room_id = room_id
         self.version = version
-        #: Every event, in the order of positions.
+        #: Every event that members see, in the order of positions.
         self.timeline: list[Event] = []
+        #: Those, and the state from before the first of them.
         self.events: dict[str, Event] = {}
+        #: The rest of what is known: what others rest on, and what is not shown.
+        self.others: dict[str, Event] = {}
         #: The current state.
         self.state: dict[StateKey, Event] = {}
         self.joined: set[str] = set()
         self.invited: set[str] = set()
-        self.depth = 0
+        #: How many members each server has.
+        self.servers: Counter[str] = Counter()
+        #: The events that no other follows yet (forward extremities), by id.
+        self.heads: dict[str, Event] = {}
+        #: The event with which the stretch of history begins that we know.
+        self.root: Event | None = None
         #: The position of the newest thing here: event, receipt or typing notice.
         self.changed = 0
         self.unread = Unread()
+        #: For state that ever changed: each value with the position it came at.
+        self._turns: dict[StateKey, list[tuple[int, Event | None]]] = {}
+        #: Position and key of what changed otherwise than by an event of that key.
+        self._reverted: list[tuple[int, StateKey]] = []
 
-    def add(self, event: Event) -> None:
-        """Put the event, which has its position, at the end."""
+    def follow(self, event: Event) -> tuple[Event, ...]:
+        """The events that this one follows, as far as they count here.
+
+        What is unknown lies before what we know, or in a gap: the current heads stand
+        for it. What is older than the root counts as the root.
+        """
+        if self.root is None:
+            return ()
+        found: dict[str, Event] = {}
+        for event_id in event.prev_ids:
+            parent = self.find(event_id)
+            if parent is None or parent.standing is Standing.OUTLIER:
+                found |= self.heads
+            elif parent.position < self.root.position:
+                found[self.root.event_id] = self.root
+            else:
+                found[event_id] = parent
+        return tuple(found.values()) or (self.root,)
+
+    def find(self, event_id: str) -> Event | None:
+        """The event of this id, however it stands here."""
+        return self.events.get(event_id) or self.others.get(event_id)
+
+    def hold(self, event: Event) -> None:
+        """Remember an event that is not in the timeline."""
+        self.others[event.event_id] = event
+
+    def begin(self, state: Mapping[StateKey, Event], event: Event) -> Moves:
+        """This is the state, whatever it was before, and then comes this event.
+
+        The event has its position; those of the state are known already.
+        """
+        for found in state.values():
+            if self.others.pop(found.event_id, None) is not None:
+                self.events[found.event_id] = found
+        moves = self._turn_to(state, event.position, afresh=True)
+        self.heads, self.root = {}, None
+        # Whoever moved with both was what they were before the first.
+        return self.add(event) | moves
+
+    def add(self, event: Event, state: Mapping[StateKey, Event] | None = None) -> Moves:
+        """Put the event, which has its position, at the end.
+
+        Args:
+            state: the state with it; None if it only adds itself.
+        """
+        self.others.pop(event.event_id, None)
         self.timeline.append(event)
         self.events[event.event_id] = event
-        self.depth = max(self.depth, event.pdu["depth"])
+        if self.root is None:
+            self.root = event
+        for parent in event.parents:
+            self.heads.pop(parent.event_id, None)
+        self.heads[event.event_id] = event
         self.changed = max(self.changed, event.position)
         self.unread.add(event)
-        key = event.key
-        if key is None:
-            return
-        event.replaces = self.state.get(key)
-        self.state[key] = event
-        if event.type == "m.room.member":
-            user_id, membership = key[1], event.membership
+        if event.key is not None:
+            event.replaces = self.state.get(event.key)
+        if state is not None:
+            return self._turn_to(state, event.position)
+        moves: Moves = {}
+        if event.key is not None:
+            self._turn(event.key, event, event.position, moves)
+        return moves
+
+    def _turn_to(
+        self, state: Mapping[StateKey, Event], position: int, *, afresh: bool = False
+    ) -> Moves:
+        """Make this the state from that position on.
+
+        Args:
+            afresh: history begins anew, so what came in with the state has held since
+                its own position. For a large room this saves noting each of them.
+        """
+        moves: Moves = {}
+        for key in self.state.keys() | state.keys():
+            value = state.get(key)
+            if self.state.get(key) is value:
+                continue
+            since = position
+            if afresh and value is not None and value.position > self._since(key):
+                since = value.position
+            self._turn(key, value, since, moves)
+            if value is None or value.position != position:
+                self._reverted.append((position, key))
+        return moves
+
+    def _since(self, key: StateKey) -> int:
+        """The position at which this state became what it is; 0 if it is not set."""
+        turns = self._turns.get(key)
+        if turns is not None:
+            return turns[-1][0]
+        event = self.state.get(key)
+        return 0 if event is None else event.position
+
+    def _turn(
+        self, key: StateKey, event: Event | None, position: int, moves: Moves
+    ) -> None:
+        before = self.state.get(key)
+        if before is not None or event is None or event.position != position:
+            turns = self._turns.setdefault(key, [])
+            if not turns and before is not None:
+                turns.append((before.position, before))
+            turns.append((position, event))
+        if event is None:
+            del self.state[key]
+        else:
+            self.state[key] = event
+        if key[0] == "m.room.member":
+            self._moved(key[1], before, event, moves)
+
+    def _moved(
+        self, user_id: str, before: Event | None, after: Event | None, moves: Moves
+    ) -> None:
+        was = None if before is None else before.membership
+        membership = None if after is None else after.membership
+        moves.setdefault(user_id, was)
+        if was == "join" and membership != "join":
             self.joined.discard(user_id)
-            self.invited.discard(user_id)
-            if membership == "join":
-                self.joined.add(user_id)
-            elif membership == "invite":
-                self.invited.add(user_id)
+            server = server_of(user_id)
+            self.servers[server] -= 1
+            if not self.servers[server]:
+                del self.servers[server]
+        elif membership == "join" and was != "join":
+            self.joined.add(user_id)
+            self.servers[server_of(user_id)] += 1
+        self.invited.discard(user_id)
+        if membership == "invite":
+            self.invited.add(user_id)
 
     def membership(self, user_id: str) -> str | None:
         """The current membership of a user; None if there never was any."""
@@ -72,22 +199,38 @@ class Room:
         """The events with these positions: `after < position <= up_to`."""
         return self.timeline[self.index(after) : self.index(up_to)]
 
+    def reverted_between(self, after: int, up_to: int) -> list[StateKey]:
+        """What changed at these positions, but not by the event that has it."""
+        first = bisect_right(self._reverted, after, key=_turned_at)
+        last = bisect_right(self._reverted, up_to, key=_turned_at)
+        return [key for _, key in self._reverted[first:last]]
+
     def index(self, position: int) -> int:
         """How many events have this position or an earlier one."""
         return bisect_right(self.timeline, position, key=_position)
 
+    def values(self, key: StateKey) -> Iterator[tuple[int, Event | None]]:
+        """Each value that this state ever had, the newest first, with when it came."""
+        turns = self._turns.get(key)
+        if turns is not None:
+            yield from reversed(turns)
+        elif (event := self.state.get(key)) is not None:
+            yield event.position, event
+
     def value_at(self, key: StateKey, position: int) -> Event | None:
         """The state event of this key as of that position."""
-        event = self.state.get(key)
-        while event is not None and event.position > position:
-            event = event.replaces
-        return event
+        turns = self._turns.get(key)
+        if turns is None:
+            event = self.state.get(key)
+            return event if event is not None and event.position <= position else None
+        number = bisect_right(turns, position, key=_turned_at)
+        return turns[number - 1][1] if number else None
 
     def state_at(self, position: int) -> dict[StateKey, Event]:
         """The whole state as of that position."""
         return {
             key: event
-            for key in self.state
+            for key in self.state.keys() | self._turns.keys()
             if (event := self.value_at(key, position)) is not None
         }
 
@@ -99,3 +242,7 @@ class Room:
 
 def _position(event: Event) -> int:
     return event.position
+
+
+def _turned_at(turn: tuple[int, object]) -> int:
+    return turn[0]

@@ -8,19 +8,22 @@ Whatever it does it does at once, in memory; `journal.stored` waits for the disk
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
 
-import orjson
-
-from matrix_presence.errors import Forbidden, NotFound
+from matrix_presence.errors import Forbidden
+from matrix_presence.homeserver.auth_events import auth_state
 from matrix_presence.homeserver.auth_rules import authorize
 from matrix_presence.homeserver.drafts import Draft, Signer
-from matrix_presence.homeserver.events import Event
+from matrix_presence.homeserver.events import Event, Standing, StateKey
+from matrix_presence.homeserver.forks import state_before, state_with
 from matrix_presence.homeserver.journal import Journal
+from matrix_presence.homeserver.outside import OutsideMemberships
 from matrix_presence.homeserver.positions import Positions
-from matrix_presence.homeserver.power_levels import PowerLevels
-from matrix_presence.homeserver.room import Room
+from matrix_presence.homeserver.redactions import check_redaction, redacted_by
+from matrix_presence.homeserver.room import Moves, Room
+from matrix_presence.homeserver.room_rows import EventRow, RoomRows
+from matrix_presence.homeserver.standing import caught_up, standing_of
 from matrix_presence.homeserver.transactions import Transactions
 from matrix_presence.homeserver.user_rooms import NOWHERE, UserRooms
 from matrix_presence.homeserver.waiting import Waiting
@@ -28,6 +31,9 @@ from matrix_presence.ids import server_of
 from matrix_presence.wire.room_versions import ROOM_VERSIONS, RoomVersion
 
 logger = logging.getLogger(__name__)
+
+Distribute = Callable[[Room, Event, frozenset[str]], None]
+"""Brings an event of a room to other servers."""
 
 
 class MembershipListener(Protocol):
@@ -51,9 +57,13 @@ class Rooms:
         self.positions = positions
         self.waiting = waiting
         self.transactions = Transactions()
-        self._signer = signer
+        self.signer = signer
+        #: Told of each event that it is for us to bring to others, and to whom.
+        self.distribute: Distribute = lambda room, event, servers: None
+        self._rows = RoomRows(journal)
         self._rooms: dict[str, Room] = {}
         self._users: dict[str, UserRooms] = {}
+        self.outside = OutsideMemberships(journal, positions, waiting, self._user)
         self._listeners: list[MembershipListener] = []
 
     def __iter__(self) -> Iterator[Room]:
@@ -66,6 +76,11 @@ class Rooms:
     def of(self, user_id: str) -> UserRooms:
         """The rooms of this user."""
         return self._users.get(user_id, NOWHERE)
+
+    def is_in(self, room_id: str) -> bool:
+        """Whether a user of ours is in this room, so that others tell us of it."""
+        room = self._rooms.get(room_id)
+        return room is not None and self.server_name in room.servers
 
     def share_a_room(self, user_id: str, other: str) -> bool:
         """Whether both are members of one room."""
@@ -83,7 +98,7 @@ class Rooms:
 
     def now(self) -> int:
         """Epoch milliseconds."""
-        return self._signer.now()
+        return self.signer.now()
 
     def create(self, drafts: Sequence[Draft], version: RoomVersion) -> Room:
         """A new room of these events, the create event first: all of them or none.
@@ -91,23 +106,22 @@ class Rooms:
         Raises:
             Forbidden, BadJson, TooLarge: one of them is not allowed.
         """
-        first = self._signer.first_event(drafts[0], version)
+        first = self.signer.first_event(drafts[0], version)
         room = Room(first.room_id, version)
+        moves: list[Moves] = []
         for draft in drafts:
-            event = first if not room.timeline else self._signer.next_event(draft, room)
+            event = first if not room.timeline else self.signer.next_event(draft, room)
+            event.parents = room.follow(event)
             authorize(event, version, room.state)
             event.position = self.positions.next()
-            room.add(event)
+            moves.append(room.add(event))
         self._rooms[room.room_id] = room
-        memberships: dict[str, str | None] = {}
-        for event in room.timeline:
-            self._index(room, event)
-            self._write(event)
-        for event in room.timeline:
-            before = memberships.get(event.state_key or "")
-            if event.type == "m.room.member" and event.state_key:
-                memberships[event.state_key] = event.membership
-            self._tell(room, event, before)
+        for event, moved in zip(room.timeline, moves, strict=True):
+            self._index(room, event, moved)
+            self._rows.write(event)
+        for event, moved in zip(room.timeline, moves, strict=True):
+            self._tell(room, moved)
+            self._bring(room, event, moved)
         return room
 
     def append(
@@ -123,12 +137,111 @@ class Rooms:
                 sender may not redact.
             BadJson, TooLarge: it cannot be an event.
         """
-        event = self._signer.next_event(draft, room)
-        authorize(event, room.version, room.state)
-        self._check_redaction(room, event)
+        event = self.propose(room, draft)
         event.transaction = transaction
-        self._add(room, event)
+        moves = self._add(room, event)
+        self._bring(room, event, moves)
         return event
+
+    def propose(self, room: Room, draft: Draft) -> Event:
+        """What the draft says as the next event of the room, which it is not yet.
+
+        Raises:
+            Forbidden, BadJson, TooLarge: see `append`.
+        """
+        event = self.signer.next_event(draft, room)
+        event.parents = room.follow(event)
+        authorize(event, room.version, room.state)
+        check_redaction(room, event)
+        return event
+
+    def append_signed(self, room: Room, event: Event, origin: str = "") -> None:
+        """Put an event into the room that it is for us to bring to the others.
+
+        Args:
+            origin: the server that handed it in and knows it.
+
+        Raises:
+            Forbidden: the authorization rules do not allow it.
+        """
+        known = room.find(event.event_id)
+        if known is None or known.standing is Standing.OUTLIER:
+            moves = self._receive(room, event)
+            if moves is not None:
+                self._bring(room, event, moves, origin)
+                return
+            known = event
+        if known.standing is not Standing.PLACED:
+            raise Forbidden("The room does not allow this")
+
+    def receive(self, room: Room, event: Event) -> Standing:
+        """Take in an event of another server, checked but for its authorization.
+
+        What it follows and what it names as its auth events should be there already.
+        """
+        known = room.find(event.event_id)
+        if known is not None and (
+            known.standing is not Standing.OUTLIER or known.event_id in room.events
+        ):
+            return known.standing
+        self._receive(room, event)
+        return event.standing
+
+    def catch_up(self, room: Room, told: Iterable[Event], event: Event) -> None:
+        """Take in an event when what comes before it could not be had.
+
+        Args:
+            told: the state before it, as another server says; what it rests on is
+                known.
+        """
+        state = caught_up(room, told)
+        event.standing = standing_of(room, event, state)
+        if event.standing is Standing.PLACED:
+            self.enter(room.room_id, room.version, state, (), event)
+        else:
+            self._set_aside(room, event)
+
+    def learn(self, room: Room, event: Event) -> None:
+        """Keep an event that others rest on, where it is not known yet.
+
+        Raises:
+            Forbidden: its own auth events do not allow it.
+        """
+        if room.find(event.event_id) is None:
+            create = room.state.get(("m.room.create", ""))
+            state = auth_state(event, room.find, create)
+            authorize(event, room.version, state)
+            self._learn(room, event)
+
+    def enter(
+        self,
+        room_id: str,
+        version: RoomVersion,
+        state: Mapping[StateKey, Event],
+        others: Sequence[Event],
+        event: Event,
+    ) -> Room:
+        """The room with which this event begins for us, or begins anew.
+
+        Args:
+            state: the state before the event; all of it is allowed.
+            others: what that state rests on, the create event first.
+        """
+        room = self._rooms.get(room_id)
+        if room is None:
+            room = self._rooms[room_id] = Room(room_id, version)
+        for each in (*others, *state.values()):
+            if room.find(each.event_id) is None:
+                self._learn(room, each)
+        known = {key: room.find(each.event_id) or each for key, each in state.items()}
+        event.parents = ()
+        self._reposition(room, event)
+        moves = room.begin(known, event)
+        self._index(room, event, moves)
+        self._rows.write(event)
+        self._rows.write_entry(event, known.values())
+        self._tell(room, moves)
+        return room
 
     def forget(self, user_id: str, room: Room) -> None:
         """Show this room to the user no more.
@@ -164,127 +277,131 @@ class Rooms:
 
     async def load(self) -> None:
         """Read every room from the database, in slices."""
-        sql = (
-            "SELECT position, event_id, room_id, pdu, device_id, txn_id"
-            " FROM room_events WHERE position > ? ORDER BY position LIMIT ?"
-        )
-        async for (
-            position,
-            event_id,
-            room_id,
-            pdu,
-            device_id,
-            txn_id,
-        ) in self.journal.rows(sql):
-            room = self._restored_room(room_id, fields := orjson.loads(pdu))
+        async for row in self._rows.load():
+            self.positions.seen(row.position)
+            room = self._restored_room(row)
             if room is None:
-                logger.error("Left out %s: its room is not there", event_id)
-                continue
-            event = Event(event_id, room_id, fields, room.version, position)
-            if txn_id is not None:
-                event.transaction = (device_id, txn_id)
-            self.positions.seen(position)
-            self._place(room, event)
+                logger.error("Left out %s: its room is not there", row.event_id)
+            else:
+                self._restore(room, row)
+        await self.outside.load()
         for user_id, room_id, event_id in await self.journal.all_rows(
             "SELECT user_id, room_id, event_id FROM rooms_forgotten"
         ):
             self._users.setdefault(user_id, UserRooms()).forgotten[room_id] = event_id
 
-    def _restored_room(self, room_id: str, pdu: dict[str, Any]) -> Room | None:
+    def _restored_room(self, row: EventRow) -> Room | None:
         """The room of a stored event; new if this creates it, None if nothing did."""
-        room = self._rooms.get(room_id)
-        if room is None and pdu["type"] == "m.room.create":
-            version = ROOM_VERSIONS.get(pdu["content"].get("room_version", "1"))
+        room = self._rooms.get(row.room_id)
+        if room is None and row.pdu["type"] == "m.room.create":
+            version = ROOM_VERSIONS.get(row.pdu["content"].get("room_version", "1"))
             if version is not None:
-                room = self._rooms[room_id] = Room(room_id, version)
+                room = self._rooms[row.room_id] = Room(row.room_id, version)
         return room
 
-    def _add(self, room: Room, event: Event) -> None:
-        """Place a new event, write it down, and tell those it concerns."""
-        event.position = self.positions.next()
-        before = room.membership(event.state_key) if event.state_key else None
-        target = self._place(room, event)
-        self._write(event)
-        if target is not None:
-            self.journal.write(
-                "UPDATE room_events SET pdu = ? WHERE position = ?",
-                orjson.dumps(target.pdu).decode(),
-                target.position,
-            )
-        self._tell(room, event, before)
+    def _restore(self, room: Room, row: EventRow) -> None:
+        event = Event(
+            row.event_id, row.room_id, row.pdu, room.version, row.position, row.standing
+        )
+        event.transaction = row.transaction
+        if event.standing is Standing.OUTLIER:
+            room.hold(event)
+            return
+        if row.state_ids is not None:
+            found = (room.find(event_id) for event_id in row.state_ids)
+            state = {each.key: each for each in found if each and each.key}
+            self._index(room, event, room.begin(state, event))
+            return
+        event.parents = room.follow(event)
+        if event.standing is Standing.PLACED:
+            self._place(room, event)
+        else:
+            room.hold(event)
 
-    def _place(self, room: Room, event: Event) -> Event | None:
+    def _user(self, user_id: str) -> UserRooms:
+        return self._users.setdefault(user_id, UserRooms())
+
+    def _receive(self, room: Room, event: Event) -> Moves | None:
+        """Give the event its standing, and its place; None if it has none."""
+        event.parents = room.follow(event)
+        event.standing = standing_of(room, event)
+        if event.standing is Standing.PLACED:
+            return self._add(room, event)
+        self._set_aside(room, event)
+        return None
+
+    def _set_aside(self, room: Room, event: Event) -> None:
+        """Remember an event that nobody is shown."""
+        self._reposition(room, event)
+        room.hold(event)
+        self._rows.write(event)
+
+    def _learn(self, room: Room, event: Event) -> None:
+        event.standing = Standing.OUTLIER
+        event.position = self.positions.next()
+        room.hold(event)
+        self._rows.write(event)
+
+    def _reposition(self, room: Room, event: Event) -> None:
+        """Give the event its position, which it may have had another of."""
+        known = room.find(event.event_id)
+        if known is not None:
+            self._rows.erase(known)
+        event.position = self.positions.next()
+
+    def _add(self, room: Room, event: Event) -> Moves:
+        """Place a new event, write it down, and tell those it concerns."""
+        self._reposition(room, event)
+        target, moves = self._place(room, event)
+        self._rows.write(event)
+        if target is not None:
+            self._rows.write_pdu(target)
+        self._tell(room, moves)
+        return moves
+
+    def _place(self, room: Room, event: Event) -> tuple[Event | None, Moves]:
         """Make the event part of the room; the event that it redacted, if it did."""
-        target = room.events.get(event.redacts) if event.redacts else None
-        if target is not None and not _takes_effect(room, event.sender, target):
-            target = None
-        room.add(event)
-        self._index(room, event)
+        target = redacted_by(room, event)
+        state = state_with(room, event, state_before(room, event))
+        moves = room.add(event, state)
+        self._index(room, event, moves)
         if target is not None:
             target.redact(event)
-        return target
+        return target, moves
 
-    def _check_redaction(self, room: Room, event: Event) -> None:
-        """What the authorization rules leave to the server of who redacts.
-
-        Other servers apply what we send, as long as both senders are ours.
-        """
-        if event.type != "m.room.redaction":
-            return
-        target = room.events.get(event.redacts or "")
-        if target is None:
-            raise NotFound("There is no such event in this room")
-        if target.sender != event.sender:
-            levels = PowerLevels(room.version, room.state)
-            if levels.of_user(event.sender) < levels.to("redact"):
-                raise Forbidden("You may not redact what others have sent")
-
-    def _index(self, room: Room, event: Event) -> None:
-        """Make the event findable by its user or its transaction."""
-        if event.type == "m.room.member" and event.state_key is not None:
-            user = self._users.setdefault(event.state_key, UserRooms())
-            user.moved(room, event)
+    def _index(self, room: Room, event: Event, moves: Moves) -> None:
+        """Make the event findable by its transaction, and rooms by their users."""
+        for user_id in moves:
+            own = room.state.get(("m.room.member", user_id))
+            self._user(user_id).moved(room, own, event.position)
+            self.outside.drop(user_id, room.room_id)
         if event.transaction is not None:
             self.transactions.add(event)
 
-    def _write(self, event: Event) -> None:
-        device_id, txn_id = event.transaction or (None, None)
-        self.journal.write(
-            "INSERT INTO room_events"
-            " (position, event_id, room_id, pdu, device_id, txn_id)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            event.position,
-            event.event_id,
-            event.room_id,
-            orjson.dumps(event.pdu).decode(),
-            device_id,
-            txn_id,
-        )
-
-    def _tell(self, room: Room, event: Event, before: str | None) -> None:
-        """Report a join or leave, then wake who is concerned.
+    def _tell(self, room: Room, moves: Moves) -> None:
+        """Report joins and leaves, then wake who is concerned.
 
         A woken /sync is answered within this call, so everybody else has to know first.
         """
-        user_id = event.state_key if event.type == "m.room.member" else None
-        if user_id is not None and (before == "join") != (event.membership == "join"):
-            for listener in self._listeners:
-                if event.membership == "join":
-                    listener.joined(room.room_id, user_id)
-                else:
-                    listener.left(room.room_id, user_id)
+        for user_id, before in moves.items():
+            joined = user_id in room.joined
+            if joined is not (before == "join"):
+                for listener in self._listeners:
+                    if joined:
+                        listener.joined(room.room_id, user_id)
+                    else:
+                        listener.left(room.room_id, user_id)
         self.wake(room)
-        if user_id is not None and user_id not in room.joined:
-            self.waiting.wake(user_id)
+        for user_id in moves:
+            if user_id not in room.joined:
+                self.waiting.wake(user_id)
 
-
-def _takes_effect(room: Room, user_id: str, target: Event) -> bool:
-    """Whether a redaction by this user takes anything away.
-
-    Any user of the sender's server can redact: that server answers for its users.
-    Source: room versions, "Handling redactions".
-    """
-    levels = PowerLevels(room.version, room.state)
-    return levels.of_user(user_id) >= levels.to("redact") or (
-        server_of(user_id) == server_of(target.sender)
-    )
+    def _bring(self, room: Room, event: Event, moves: Moves, origin: str = "") -> None:
+        """Have an event brought to all servers that have, or had, a part in it."""
+        servers = set(room.servers)
+        for user_id, before in moves.items():
+            if before in ("join", "invite", "knock"):
+                servers.add(server_of(user_id))
+        servers -= {self.server_name, server_of(event.sender), origin}
+        if servers:
+            self.distribute(room, event, frozenset(servers))

@@ -25,15 +25,20 @@ class UserRooms:
     #: The position of the newest change of any membership.
     changed: int = 0
 
-    def moved(self, room: Room, event: Event) -> None:
-        """The user's membership in this room is now what the event says."""
-        if event.membership == "join":
-            self.joined[room.room_id] = room
-            self.others.pop(room.room_id, None)
-        else:
-            self.joined.pop(room.room_id, None)
-            self.others[room.room_id] = event
-        self.changed = event.position
+    def moved(self, room: Room, event: Event | None, position: int) -> None:
+        """The user's membership in this room is now what the event says.
+
+        Args:
+            event: None if there is none any more.
+        """
+        room_id = room.room_id
+        self.joined.pop(room_id, None)
+        self.others.pop(room_id, None)
+        if event is not None and event.membership == "join":
+            self.joined[room_id] = room
+        elif event is not None:
+            self.others[room_id] = event
+        self.changed = position
 
     def forget(self, event: Event) -> None:
         """Show the room of this member event no more, until the user is back."""

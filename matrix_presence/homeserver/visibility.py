@@ -34,12 +34,10 @@ def horizon(room: Room, user_id: str) -> int | None:
 
 def was_member(room: Room, user_id: str) -> bool:
     """Whether the user is or ever was joined to the room."""
-    event = room.state.get(("m.room.member", user_id))
-    while event is not None:
-        if event.membership == "join":
-            return True
-        event = event.replaces
-    return False
+    return any(
+        event is not None and event.membership == "join"
+        for _, event in room.values(("m.room.member", user_id))
+    )
 
 
 def may_see(room: Room, user_id: str, event: Event) -> bool:
@@ -62,19 +60,18 @@ def _may_see_at(room: Room, user_id: str, position: int) -> bool:
     if visibility == "invited":
         return membership == "invite"
     if visibility == "shared":
-        own = room.state.get(("m.room.member", user_id))
-        return own is not None and _joined_after(own, position)
+        return _joined_after(room, user_id, position)
     return False
 
 
-def _joined_after(own: Event, position: int) -> bool:
+def _joined_after(room: Room, user_id: str, position: int) -> bool:
     """Whether the user was a member at some time after this position."""
-    event: Event | None = own
-    while event is not None and event.position > position:
-        if event.membership == "join":
+    for since, event in room.values(("m.room.member", user_id)):
+        if event is not None and event.membership == "join":
             return True
-        event = event.replaces
-    return event is not None and event.membership == "join"
+        if since <= position:
+            break
+    return False
 
 
 def _visibility(room: Room, position: int) -> object:

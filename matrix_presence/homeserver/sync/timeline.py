@@ -66,6 +66,10 @@ def state_between(
     for event in room.between(since, up_to):
         if event.key is not None and event.event_id not in shown:
             changes[event.key] = event
+    for key in room.reverted_between(since, up_to):
+        value = room.value_at(key, up_to)
+        if value is not None:
+            changes[key] = value
     return _wanted(list(changes.values()), room, user_id, timeline, only)
 
 
