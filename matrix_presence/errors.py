@@ -26,7 +26,7 @@ tests can tell refusals apart without reading sentences.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 
 class MatrixError(Exception):
@@ -35,8 +35,8 @@ class MatrixError(Exception):
     Source: client-server API, "Standard error response" (A-8).
     """
 
-    status: ClassVar[int] = 400
-    errcode: ClassVar[str] = "M_UNKNOWN"
+    status: int = 400
+    errcode: str = "M_UNKNOWN"
 
     def __init__(self, error: str, **extra: Any) -> None:
         super().__init__(error)

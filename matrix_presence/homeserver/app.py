@@ -126,6 +126,7 @@ class EmbeddedHomeserver(MultiService):
         self._accounts = accounts
         self._rooms = rooms
         self._federation = federation
+        self._federated = federation.rooms(rooms) if federation is not None else None
         #: Called once nothing is used any more.
         self.when_stopped: Callable[[], None] = lambda: None
         self._authentication = Authentication(
@@ -160,6 +161,8 @@ class EmbeddedHomeserver(MultiService):
         await self.presence.when_ready()
         await self._introduce()
         await self._authentication.create_senders()
+        if self._federated is not None:
+            await self._federated.load()
         root = Root(self._router(), self.presence)
         limit = BODY_LIMIT if self._federation is None else TRANSACTION_LIMIT
         site = matrix_site(root, self._reactor, body_limit=limit)
@@ -197,6 +200,8 @@ class EmbeddedHomeserver(MultiService):
             unstable_features=unstable_features(config),
             capabilities=capabilities(config),
         )
+        federated = self._federated
+        elsewhere = federated.elsewhere if federated is not None else None
         account_routes.add_routes(
             router,
             self._accounts,
@@ -205,15 +210,16 @@ class EmbeddedHomeserver(MultiService):
             open_registration=self._config.open_registration,
             position_of_token=lambda token: parse_sync_token(token).account,
             neighbours=self._rooms.rooms.neighbours,
+            people=elsewhere.people if elsewhere is not None else None,
         )
         self._rooms.add_routes(
-            router, self._authentication, presence.sync, self._active
+            router, self._authentication, presence.sync, self._active, elsewhere
         )
         self._rooms.add_old_streams(router, self._authentication, presence.streams)
         presence.status.add_to(router)
         presence.lists.add_to(router)
-        if self._federation is not None:
-            self._federation.add_routes(router, presence)
+        if self._federation is not None and federated is not None:
+            self._federation.add_routes(router, presence, federated)
         return router
 
     def _active(self, requester: Requester) -> None:
@@ -230,6 +236,8 @@ class EmbeddedHomeserver(MultiService):
     async def _stop(self) -> None:
         await maybeDeferred(super().stopService)
         self._rooms.stop()
+        if self._federated is not None:
+            await self._federated.stop()
         if self._federation is not None:
             await self._federation.stop()
         await self._database.close()

@@ -47,7 +47,9 @@ class Wish:
     name: str | None = None
     topic: str | None = None
     is_direct: bool = False
+    #: Users of this server, and of others: those are asked once there is a room.
     invite: tuple[str, ...] = ()
+    invite_elsewhere: tuple[str, ...] = ()
     creation_content: dict[str, Any] = attrs.Factory(dict)
     initial_state: tuple[tuple[str, str, dict[str, Any]], ...] = ()
     power_levels: dict[str, Any] = attrs.Factory(dict)
@@ -111,11 +113,12 @@ def _creation_content(creator: str, wish: Wish) -> dict[str, Any]:
     content.pop("creator", None)
     if not wish.version.modern_redaction:
         content["creator"] = creator
-    if wish.version.creators_above_all and wish.preset.trusted and wish.invite:
+    invited = (*wish.invite, *wish.invite_elsewhere)
+    if wish.version.creators_above_all and wish.preset.trusted and invited:
         named = content.get("additional_creators", [])
         if type(named) is not list or not all(type(item) is str for item in named):
             raise BadJson("`additional_creators` must be a list of user ids")
-        content["additional_creators"] = list(dict.fromkeys([*named, *wish.invite]))
+        content["additional_creators"] = list(dict.fromkeys([*named, *invited]))
     return content
 
 
@@ -123,7 +126,7 @@ def _power_levels(creator: str, wish: Wish) -> dict[str, Any]:
     above_all = wish.version.creators_above_all
     users = {} if above_all else {creator: 100}
     if wish.preset.trusted and not above_all:
-        users |= dict.fromkeys(wish.invite, 100)
+        users |= dict.fromkeys((*wish.invite, *wish.invite_elsewhere), 100)
     return {
         "users": users,
         "users_default": 0,

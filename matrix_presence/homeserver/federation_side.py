@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -27,6 +26,8 @@ from matrix_presence.federation.own_keys import OwnKeys
 from matrix_presence.federation.srv import ServiceRecords
 from matrix_presence.federation.tls import TlsFor, unverified_tls, verified_tls
 from matrix_presence.federation.well_known import WellKnown
+from matrix_presence.homeserver.federated.side import FederatedRooms
+from matrix_presence.homeserver.room_side import RoomSide
 from matrix_presence.homeserver.settings import FederationConfig, ServeConfig
 from matrix_presence.homeserver.signing_keys import old_signing_keys
 from matrix_presence.options import ConfigError
@@ -37,10 +38,6 @@ from matrix_presence.web.routes import Router
 from matrix_presence.web.server_keys import ServerKeyEndpoints
 from matrix_presence.web.signed import SignedRequests
 from matrix_presence.web.transactions import TransactionEndpoint
-from matrix_presence.wire.room_versions import DEFAULT_ROOM_VERSION
-from matrix_presence.wire.signing import event_id_of
-
-logger = logging.getLogger(__name__)
 
 #: Bytes of a transaction: fifty PDUs and a hundred EDUs of 64 KiB each.
 TRANSACTION_LIMIT = 10 * 1024 * 1024
@@ -66,6 +63,7 @@ class FederationSide:
         store: KeyStore | None = None,
         pool: HTTPConnectionPool | None = None,
     ) -> None:
+        self._clock = clock
         self._pool = pool
         self._own = own
         #: Whether a server of this name is talked to and heard.
@@ -94,14 +92,26 @@ class FederationSide:
     def _admits(self, server_name: str) -> bool:
         return self.admits(server_name)
 
-    def add_routes(self, router: Router, presence: PresenceService) -> None:
+    def rooms(self, side: RoomSide) -> FederatedRooms:
+        """These rooms among those of other servers."""
+        return FederatedRooms.of(side, self.client, self.ring, self.link, self._clock)
+
+    def add_routes(
+        self, router: Router, presence: PresenceService, rooms: FederatedRooms
+    ) -> None:
         """Serve what other servers ask for."""
+
+        def heard_from(name: str) -> None:
+            presence.heard_from(name)
+            rooms.outgoing.back(name)
+
+        self.link.answered = heard_from
         authentication = ServerAuthentication(self._own, self.ring, self._admits)
-        signed = SignedRequests(authentication.origin_of, presence.heard_from)
-        TransactionEndpoint(signed, presence.receiver.edu_received, _no_rooms).add_to(
-            router
-        )
+        signed = SignedRequests(authentication.origin_of, heard_from)
         receiver = presence.receiver
+        TransactionEndpoint(
+            signed, receiver.edu_received, rooms.incoming.received
+        ).add_to(router)
         EduTypesEndpoint(signed, lambda: receiver.wants_presence).add_to(router)
         notary = Notary(self._own, self.ring)
         ServerKeyEndpoints(self._own.document, notary.vouched_for, _version()).add_to(
@@ -152,19 +162,6 @@ def _tls(options: FederationConfig) -> TlsFor:
         raise ConfigError(text) from error
     except ValueError as error:
         raise ConfigError(f"federation_ca: {error}") from error
-
-
-async def _no_rooms(origin: str, pdus: list[Any]) -> dict[str, dict[str, Any]]:
-    """What becomes of PDUs while rooms belong to one server alone (C-41)."""
-    results = {}
-    for pdu in pdus:
-        try:
-            event_id = event_id_of(pdu, DEFAULT_ROOM_VERSION)
-        except Exception:  # It may be anything.
-            logger.debug("%s sent what is no event", origin)
-        else:
-            results[event_id] = {"error": "This server shares no rooms"}
-    return results
 
 
 def _version() -> str:

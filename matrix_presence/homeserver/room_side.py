@@ -19,6 +19,7 @@ from matrix_presence.homeserver.api import (
 from matrix_presence.homeserver.api.room_access import Active, RoomAccess
 from matrix_presence.homeserver.authentication import Authentication
 from matrix_presence.homeserver.drafts import Signer
+from matrix_presence.homeserver.federated.elsewhere import Elsewhere
 from matrix_presence.homeserver.journal import Journal
 from matrix_presence.homeserver.memberships import Memberships
 from matrix_presence.homeserver.old_streams.endpoints import OldStreamEndpoints
@@ -86,13 +87,17 @@ class RoomSide:
         authentication: Authentication,
         presence: PresenceSide,
         active: Active,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
         """Serve rooms and /sync.
 
         Args:
             active: told whose each pro-active event was.
+            elsewhere: what takes other servers; None for a server on its own.
         """
-        access = RoomAccess(authentication, self.rooms, self.memberships, active)
+        access = RoomAccess(
+            authentication, self.rooms, self.memberships, active, elsewhere
+        )
         room_creation.add_routes(router, access, self.directory)
         membership.add_routes(router, access, self.directory)
         sending.add_routes(router, access, self.directory)

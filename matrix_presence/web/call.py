@@ -49,6 +49,19 @@ class Call:
         except UnicodeDecodeError:
             raise InvalidParam(f"Query parameter {name!r} is not UTF-8") from None
 
+    def queries(self, name: str) -> list[str]:
+        """Every query parameter of this name.
+
+        Raises:
+            InvalidParam: one of them is not UTF-8.
+        """
+        args = self.request.args
+        values = args.get(name.encode()) if args else None
+        try:
+            return [value.decode() for value in values or ()]
+        except UnicodeDecodeError:
+            raise InvalidParam(f"Query parameter {name!r} is not UTF-8") from None
+
     def json(self) -> dict[str, Any]:
         """The body, which must be a JSON object.
 

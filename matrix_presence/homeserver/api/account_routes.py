@@ -20,6 +20,7 @@ from matrix_presence.homeserver.api import (
     to_device,
 )
 from matrix_presence.homeserver.authentication import Authentication
+from matrix_presence.homeserver.federated.people import RemotePeople
 from matrix_presence.web.routes import Router
 
 _GROUPS = (
@@ -29,7 +30,6 @@ _GROUPS = (
     directory,
     filters,
     login,
-    profile,
     push_rules,
     to_device,
 )
@@ -44,6 +44,7 @@ def add_routes(
     open_registration: bool,
     position_of_token: Callable[[str], int],
     neighbours: Callable[[str], Collection[str]],
+    people: RemotePeople | None = None,
 ) -> None:
     """Serve them all.
 
@@ -51,11 +52,15 @@ def add_routes(
         position_of_token: the position of account data inside a `since` token of
             /sync; raises InvalidParam where the token is none.
         neighbours: who shares a room with a user.
+        people: knows users of other servers; None for a server on its own.
     """
     for group in _GROUPS:
         group.add_routes(router, accounts, authentication)
     register.add_routes(
         router, accounts, authentication, open_registration=open_registration
     )
-    keys.add_routes(router, accounts, authentication, position_of_token, neighbours)
+    profile.add_routes(router, accounts, authentication, people)
+    keys.add_routes(
+        router, accounts, authentication, position_of_token, neighbours, people
+    )
     discovery.add_routes(router, offer, authentication)

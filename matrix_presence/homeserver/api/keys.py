@@ -12,6 +12,8 @@ from matrix_presence.homeserver.accounts import Accounts
 from matrix_presence.homeserver.api.arguments import checked_id, mapping
 from matrix_presence.homeserver.api.paths import serve
 from matrix_presence.homeserver.authentication import Authentication
+from matrix_presence.homeserver.federated.people import RemotePeople
+from matrix_presence.ids import is_server_name, is_user_id, server_of
 from matrix_presence.interfaces import Requester
 from matrix_presence.web.call import Answer, Call
 from matrix_presence.web.routes import Router
@@ -30,6 +32,8 @@ class KeyEndpoints:
     position_of_token: Callable[[str], int]
     #: Who shares a room with a user.
     neighbours: Callable[[str], Collection[str]]
+    #: Knows users of other servers; None for a server on its own.
+    people: RemotePeople | None = None
 
     async def upload(self, call: Call) -> Answer:
         """Keep the requester's keys; the answer counts its one-time keys."""
@@ -53,24 +57,39 @@ class KeyEndpoints:
     async def query(self, call: Call) -> Answer:
         """The identity keys of all or some devices of these users."""
         self.authentication.requester(call.request)
-        answer = {}
+        answer, remote = {}, {}
         for user_id, device_ids in mapping(call.json(), "device_keys").items():
             if not isinstance(device_ids, list):
                 raise BadJson("'device_keys' must hold arrays of device ids")
             if self.accounts.exists(user_id):
                 answer[user_id] = self._identities(user_id, device_ids)
-        return 200, {"device_keys": answer, "failures": {}}
+            elif self._is_elsewhere(user_id):
+                remote[user_id] = device_ids
+        found: dict[str, Any] = {"device_keys": answer, "failures": {}}
+        if self.people and remote:
+            there, found["failures"] = await self.people.device_keys(remote)
+            answer |= there.pop("device_keys", {})
+            found |= there
+        return 200, found
 
     async def claim(self, call: Call) -> Answer:
         """A one-time key of each of these devices."""
         self.authentication.requester(call.request)
         wanted = _wanted(call.json())
         answer: dict[str, dict[str, Any]] = {}
+        remote: dict[str, dict[str, str]] = {}
+        failures: dict[str, Any] = {}
         for user_id, device_id, algorithm in wanted:
+            if self._is_elsewhere(user_id):
+                remote.setdefault(user_id, {})[device_id] = algorithm
+                continue
             key = await self.accounts.keys.claim(user_id, device_id, algorithm)
             if key is not None:
                 answer.setdefault(user_id, {})[device_id] = key
-        return 200, {"one_time_keys": answer, "failures": {}}
+        if self.people and remote:
+            there, failures = await self.people.claim_keys(remote)
+            answer |= there
+        return 200, {"one_time_keys": answer, "failures": failures}
 
     async def changes(self, call: Call) -> Answer:
         """The users whose devices changed after a /sync; users who left are not named.
@@ -93,6 +112,16 @@ class KeyEndpoints:
         """There is no backup of keys."""
         self.authentication.member(call.request)
         raise NotFound("There is no backup of your keys")
+
+    def _is_elsewhere(self, user_id: str) -> bool:
+        """Whether another server is to be asked for the keys of this user."""
+        server = server_of(user_id)
+        return (
+            self.people is not None
+            and server != self.accounts.server_name
+            and is_user_id(user_id)
+            and is_server_name(server)
+        )
 
     def _identities(self, user_id: str, device_ids: list[Any]) -> dict[str, Any]:
         account = self.accounts.account(user_id)
@@ -151,9 +180,12 @@ def add_routes(
     authentication: Authentication,
     position_of_token: Callable[[str], int],
     neighbours: Callable[[str], Collection[str]],
+    people: RemotePeople | None,
 ) -> None:
     """Serve keys of devices."""
-    endpoints = KeyEndpoints(accounts, authentication, position_of_token, neighbours)
+    endpoints = KeyEndpoints(
+        accounts, authentication, position_of_token, neighbours, people
+    )
     serve(router, "POST", "keys/upload", endpoints.upload)
     # Of r0: the device may be named in the path. The token says which one it is.
     serve(router, "POST", "keys/upload/{device_id}", endpoints.upload, ["r0"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -17,6 +18,8 @@ from matrix_presence.homeserver.accounts import Accounts
 from matrix_presence.homeserver.api.arguments import optional_name
 from matrix_presence.homeserver.api.paths import serve_everywhere
 from matrix_presence.homeserver.authentication import Authentication
+from matrix_presence.homeserver.federated.people import RemotePeople
+from matrix_presence.ids import server_of
 from matrix_presence.web.call import Answer, Call, Endpoint
 from matrix_presence.web.routes import Router
 
@@ -25,20 +28,22 @@ _KEYS = ("displayname", "avatar_url")
 
 @attrs.frozen
 class ProfileEndpoints:
-    """`/profile/…`. Reading takes no token."""
+    """`/profile/…`. Reading takes no token, except for users of other servers."""
 
     accounts: Accounts
     authentication: Authentication
+    #: Knows users of other servers; None for a server on its own.
+    people: RemotePeople | None = None
 
     async def whole(self, call: Call) -> Answer:
         """What is set of a user's profile."""
-        return 200, self._profile(call.params["user_id"])
+        return 200, await self._profile(call)
 
     def read(self, key: str) -> Endpoint:
         """The endpoint that reads one key of a profile."""
 
         async def endpoint(call: Call) -> Answer:
-            profile = self._profile(call.params["user_id"])
+            profile = await self._profile(call)
             return 200, {key: profile[key]} if key in profile else {}
 
         return endpoint
@@ -72,7 +77,12 @@ class ProfileEndpoints:
         await self.accounts.set_profile(account, profile)
         return 200, {}
 
-    def _profile(self, user_id: str) -> dict[str, Any]:
+    async def _profile(self, call: Call) -> Mapping[str, Any]:
+        user_id = call.params["user_id"]
+        if self.people and server_of(user_id) != self.accounts.server_name:
+            # Nobody has us ask others without saying who they are.
+            self.authentication.requester(call.request)
+            return await self.people.profile(user_id)
         if not self.accounts.exists(user_id):
             raise NotFound("There is no such profile")
         profile = self.accounts.profile(user_id)
@@ -90,10 +100,13 @@ class ProfileEndpoints:
 
 
 def add_routes(
-    router: Router, accounts: Accounts, authentication: Authentication
+    router: Router,
+    accounts: Accounts,
+    authentication: Authentication,
+    people: RemotePeople | None,
 ) -> None:
     """Serve profiles."""
-    endpoints = ProfileEndpoints(accounts, authentication)
+    endpoints = ProfileEndpoints(accounts, authentication, people)
     serve_everywhere(router, "GET", "profile/{user_id}", endpoints.whole)
     for key in _KEYS:
         path = f"profile/{{user_id}}/{key}"

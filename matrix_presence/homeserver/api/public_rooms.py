@@ -18,11 +18,14 @@ from matrix_presence.homeserver.api.paths import serve_everywhere
 from matrix_presence.homeserver.api.room_access import RoomAccess
 from matrix_presence.homeserver.room import Room
 from matrix_presence.homeserver.room_directory import RoomDirectory
+from matrix_presence.ids import is_server_name, server_of
 from matrix_presence.web.call import Answer, Call
 from matrix_presence.web.routes import Router
 
 _MAX_PAGE = 500
 _MAX_DIGITS = 9
+#: Servers named that know a room.
+_SERVERS = 20
 
 
 @attrs.frozen
@@ -33,10 +36,17 @@ class PublicRoomsEndpoints:
     directory: RoomDirectory
 
     async def resolve(self, call: Call) -> Answer:
-        """The room of an alias; anybody may ask."""
-        room = self.directory.room_of(call.params["alias"])
-        servers = [self.access.rooms.server_name]
-        return 200, {"room_id": room.room_id, "servers": servers}
+        """The room of an alias; anybody may ask who wants one of this server."""
+        alias, elsewhere = call.params["alias"], self.access.elsewhere
+        own = self.access.rooms.server_name
+        if elsewhere is not None and alias.startswith("#") and server_of(alias) != own:
+            self.access.reader(call)
+            room_id, known_by = await elsewhere.joining.resolve(alias)
+            return 200, {"room_id": room_id, "servers": list(dict.fromkeys(known_by))}
+        room = self.directory.room_of(alias)
+        most = (name for name, _ in room.servers.most_common(_SERVERS))
+        servers = dict.fromkeys([own, *most])
+        return 200, {"room_id": room.room_id, "servers": list(servers)}
 
     async def add_alias(self, call: Call) -> Answer:
         """Give an alias to a room."""
@@ -74,15 +84,18 @@ class PublicRoomsEndpoints:
 
     async def public_rooms(self, call: Call) -> Answer:
         """The list, a page at a time; anybody may ask."""
-        self._check_server(call)
         limit = call.query("limit")
         number = _MAX_PAGE if limit is None else _number(limit, "limit")
-        return 200, self._page("", None, number, call.query("since"))
+        since = call.query("since")
+        if (server := self._other_server(call)) is not None:
+            self.access.reader(call)
+            wish = {"limit": number, "since": since}
+            return await self._page_of(server, wish)
+        return 200, self._page("", None, number, since)
 
     async def search(self, call: Call) -> Answer:
         """The rooms in the list that fit, a page at a time."""
         self.access.reader(call)
-        self._check_server(call)
         body = call.json_or_empty()
         only = mapping(body, "filter", {})
         term = optional_text(only, "generic_search_term") or ""
@@ -92,7 +105,12 @@ class PublicRoomsEndpoints:
             if not all(item is None or type(item) is str for item in types):
                 raise BadJson("'room_types' must be an array of texts or null")
         limit = whole_number(body, "limit", _MAX_PAGE)
-        return 200, self._page(term, types, limit, optional_text(body, "since"))
+        since = optional_text(body, "since")
+        if (server := self._other_server(call)) is not None:
+            named = {"generic_search_term": term or None, "room_types": types}
+            wish = {"limit": limit, "since": since, "filter": _said(named)}
+            return await self._page_of(server, wish)
+        return 200, self._page(term, types, limit, since)
 
     def _page(
         self, term: str, types: list[Any] | None, limit: int, since: str | None
@@ -111,16 +129,28 @@ class PublicRoomsEndpoints:
             answer["prev_batch"] = str(max(0, 2 * first - last))
         return answer
 
-    def _check_server(self, call: Call) -> None:
+    async def _page_of(self, server: str, wish: dict[str, Any]) -> Answer:
+        """The same of another server, as it answers it."""
+        elsewhere = self.access.elsewhere
+        if elsewhere is None or not is_server_name(server):
+            raise NotFound("The rooms of this server cannot be listed here")
+        return 200, await elsewhere.people.public_rooms(server, _said(wish))
+
+    def _other_server(self, call: Call) -> str | None:
+        """The server whose list is wanted; None if it is ours."""
         server = call.query("server")
-        if server and server != self.access.rooms.server_name:
-            raise NotFound("The rooms of other servers cannot be listed here")
+        return None if server == self.access.rooms.server_name else server or None
 
     def _room(self, call: Call) -> Room:
         room = self.access.rooms.get(call.params["room_id"])
         if room is None:
             raise NotFound("There is no such room")
         return room
+
+
+def _said(values: dict[str, Any]) -> dict[str, Any]:
+    """What is not None."""
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def _number(value: str, name: str) -> int:

@@ -8,6 +8,7 @@ import attrs
 
 from matrix_presence.errors import Forbidden, Suspended
 from matrix_presence.homeserver.authentication import Authentication
+from matrix_presence.homeserver.federated.elsewhere import Elsewhere
 from matrix_presence.homeserver.memberships import Memberships
 from matrix_presence.homeserver.room import Room
 from matrix_presence.homeserver.rooms import Rooms
@@ -26,6 +27,8 @@ class RoomAccess:
     rooms: Rooms
     memberships: Memberships
     active: Active
+    #: What takes other servers to do; None for a server on its own.
+    elsewhere: Elsewhere | None = None
 
     def reader(self, call: Call) -> Requester:
         """Who asks; perhaps a guest."""

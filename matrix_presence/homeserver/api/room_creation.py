@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import attrs
 
-from matrix_presence.errors import BadJson, InvalidParam
+from matrix_presence.errors import BadJson, InvalidParam, MatrixError
 from matrix_presence.homeserver.api.arguments import (
     flag,
     listing,
@@ -18,10 +19,14 @@ from matrix_presence.homeserver.api.paths import serve, serve_everywhere
 from matrix_presence.homeserver.api.room_access import RoomAccess
 from matrix_presence.homeserver.creation import PRESETS, Wish, create_room
 from matrix_presence.homeserver.refusals import UnsupportedRoomVersion
+from matrix_presence.homeserver.room import Room
 from matrix_presence.homeserver.room_directory import RoomDirectory
+from matrix_presence.ids import is_user_id, server_of
 from matrix_presence.web.call import Answer, Call
 from matrix_presence.web.routes import Router
 from matrix_presence.wire.room_versions import DEFAULT_ROOM_VERSION, ROOM_VERSIONS
+
+logger = logging.getLogger(__name__)
 
 
 @attrs.frozen
@@ -45,7 +50,22 @@ class RoomCreationEndpoints:
             self.directory.add(wish.alias, room, creator)
         self.directory.publish(room, visibility == "public")
         await self.access.done(requester)
+        if wish.invite_elsewhere:
+            await self._invite_elsewhere(creator, room, wish)
         return 200, {"room_id": room.room_id}
+
+    async def _invite_elsewhere(self, creator: str, room: Room, wish: Wish) -> None:
+        """Ask users of other servers in; the room is there even if that fails."""
+        assert self.access.elsewhere is not None
+        inviting = self.access.elsewhere.inviting
+        for user_id in wish.invite_elsewhere:
+            try:
+                await inviting.invite(
+                    creator, room, user_id, is_direct=wish.is_direct or None
+                )
+            except MatrixError as refusal:
+                logger.info("%s is not invited: %s", user_id, refusal)
+        await self.access.rooms.journal.stored()
 
     async def joined_rooms(self, call: Call) -> Answer:
         """The ids of the rooms that the requester is in."""
@@ -73,6 +93,13 @@ class RoomCreationEndpoints:
         invite = listing(body, "invite", [])
         if not all(type(user_id) is str for user_id in invite):
             raise BadJson("'invite' must be an array of user ids")
+        elsewhere: list[str] = []
+        if self.access.elsewhere is not None:
+            own = self.access.rooms.server_name
+            # What is no user id is refused with those of this server.
+            elsewhere = [
+                one for one in invite if is_user_id(one) and server_of(one) != own
+            ]
         return Wish(
             version=version,
             preset=PRESETS[preset],
@@ -80,7 +107,8 @@ class RoomCreationEndpoints:
             name=optional_text(body, "name"),
             topic=optional_text(body, "topic"),
             is_direct=flag(body, "is_direct", False),
-            invite=tuple(invite),
+            invite=tuple(one for one in invite if one not in elsewhere),
+            invite_elsewhere=tuple(dict.fromkeys(elsewhere)),
             creation_content=_optional_object(body, "creation_content"),
             initial_state=tuple(map(_state, listing(body, "initial_state", []))),
             power_levels=_optional_object(body, "power_level_content_override"),

@@ -1,0 +1,45 @@
+"""All that clients can have done in rooms and by servers elsewhere, in one place."""
+
+from __future__ import annotations
+
+import attrs
+from twisted.internet.interfaces import IReactorTime
+
+from matrix_presence.federation.keys import KeyRing
+from matrix_presence.federation.people_requests import PeopleRequests
+from matrix_presence.federation.room_requests import RoomRequests
+from matrix_presence.homeserver.federated.declining import Declining
+from matrix_presence.homeserver.federated.importing import RoomImport
+from matrix_presence.homeserver.federated.inviting import Inviting
+from matrix_presence.homeserver.federated.joining import Joining
+from matrix_presence.homeserver.federated.people import RemotePeople
+from matrix_presence.homeserver.memberships import Memberships
+from matrix_presence.homeserver.rooms import Rooms
+
+
+@attrs.frozen
+class Elsewhere:
+    """What takes other servers to do."""
+
+    joining: Joining
+    declining: Declining
+    inviting: Inviting
+    people: RemotePeople
+
+    @classmethod
+    def of(
+        cls,
+        rooms: Rooms,
+        memberships: Memberships,
+        imports: RoomImport,
+        requests: RoomRequests,
+        ring: KeyRing,
+        clock: IReactorTime,
+    ) -> Elsewhere:
+        """All of it, put together."""
+        return cls(
+            Joining(rooms, memberships, requests, imports),
+            Declining(rooms, requests),
+            Inviting(rooms, memberships, requests, ring),
+            RemotePeople(PeopleRequests(requests.client), clock),
+        )

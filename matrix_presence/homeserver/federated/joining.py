@@ -1,0 +1,186 @@
+"""Coming into rooms that other servers are in, when none of our users is (C-80, C-81).
+
+A server in the room prepares the join, we sign it, the server takes it and answers
+with the state of the room. Only when all of that has been checked are we in.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+
+import attrs
+
+from matrix_presence.cache.sharing import Sharing
+from matrix_presence.cache.turns import Turns
+from matrix_presence.errors import Forbidden, InvalidParam, NotFound
+from matrix_presence.federation.client import BadAnswer, FederationError, Refused
+from matrix_presence.federation.room_answers import Pdu, StateAnswer
+from matrix_presence.federation.room_requests import RoomRequests
+from matrix_presence.homeserver.events import Event
+from matrix_presence.homeserver.federated.importing import ImportRefused, RoomImport
+from matrix_presence.homeserver.federated.refusals import as_refusal, the_best
+from matrix_presence.homeserver.federated.templates import signed_template
+from matrix_presence.homeserver.memberships import Memberships
+from matrix_presence.homeserver.room import Room
+from matrix_presence.homeserver.rooms import Rooms
+from matrix_presence.ids import is_server_name, server_of
+from matrix_presence.interfaces import Requester
+from matrix_presence.wire.signing import event_id_of
+
+logger = logging.getLogger(__name__)
+
+#: Servers that are tried, one after the other.
+_MOST_SERVERS = 8
+
+
+@attrs.frozen(eq=False)
+class Joining:
+    """Takes our users into rooms of other servers."""
+
+    rooms: Rooms
+    memberships: Memberships
+    requests: RoomRequests
+    imports: RoomImport
+    #: One join at a time for each room: the second one is local.
+    _turns: Turns[str] = attrs.field(factory=Turns, init=False)
+    #: By user and room: a join goes on when the client hangs up. The other server may
+    #: have taken it already.
+    _under_way: Sharing[tuple[str, str], Room] = attrs.field(
+        factory=Sharing, init=False
+    )
+
+    async def resolve(self, alias: str) -> tuple[str, tuple[str, ...]]:
+        """The room of an alias of another server, and servers that may know it.
+
+        Raises:
+            MatrixError: it leads nowhere, or its server does not say.
+        """
+        server = server_of(alias)
+        if not is_server_name(server):
+            raise InvalidParam("Expected an alias of the form '#name:server.name'")
+        try:
+            found = await self.requests.room_of_alias(server, alias)
+        except FederationError as reason:
+            raise as_refusal(server, reason) from reason
+        return found.room_id, (server, *found.servers)
+
+    async def join(
+        self,
+        requester: Requester,
+        room_id: str,
+        via: Iterable[str],
+        reason: str | None,
+    ) -> Room:
+        """The room, which the requester is in from now on.
+
+        Args:
+            via: servers that may be in the room.
+
+        Raises:
+            MatrixError: no server let them in, or none could be asked.
+        """
+        return await self._under_way.share(
+            (requester.user_id, room_id),
+            lambda: self._enter(requester, room_id, via, reason),
+        )
+
+    async def _enter(
+        self,
+        requester: Requester,
+        room_id: str,
+        via: Iterable[str],
+        reason: str | None,
+    ) -> Room:
+        async with self._turns.turn(room_id):
+            room = self.rooms.get(room_id)
+            if room is not None and is_here(self.rooms, room):
+                self.memberships.join(requester, room, reason)
+                return room
+            if requester.is_guest:
+                raise Forbidden("Guests stay in the rooms of this server")
+            servers = self._servers(requester.user_id, room_id, via)
+            if not servers:
+                raise NotFound("This server knows no such room, nor whom to ask for it")
+            return await self._join(requester.user_id, room_id, servers, reason)
+
+    def _servers(self, user_id: str, room_id: str, via: Iterable[str]) -> list[str]:
+        """Whom to ask: first who invited, last whom the room is named after."""
+        candidates: list[str] = []
+        outside = self.rooms.outside.get(user_id, room_id)
+        if outside is not None and outside.membership == "invite":
+            candidates.append(server_of(outside.event.sender))
+        candidates += via
+        room = self.rooms.get(room_id)
+        if room is not None:
+            # We were there once.
+            candidates += (name for name, _ in room.servers.most_common())
+        candidates.append(server_of(room_id))
+        own = self.rooms.server_name
+        names = dict.fromkeys(
+            name for name in candidates if is_server_name(name) and name != own
+        )
+        return list(names)[:_MOST_SERVERS]
+
+    async def _join(
+        self, user_id: str, room_id: str, servers: Sequence[str], reason: str | None
+    ) -> Room:
+        failures: list[tuple[str, FederationError]] = []
+        for server in servers:
+            try:
+                return await self._join_by(server, user_id, room_id, reason)
+            except FederationError as failure:
+                logger.info("%s did not let %s in: %s", server, user_id, failure)
+                failures.append((server, failure))
+                if _is_final(failure):
+                    break
+        raise the_best(failures)
+
+    async def _join_by(
+        self, server: str, user_id: str, room_id: str, reason: str | None
+    ) -> Room:
+        template = await self.requests.make_join(server, room_id, user_id)
+        own = self.memberships.member_draft(user_id, user_id, "join", reason=reason)
+        # Who lets us into a restricted room is for the other server to say.
+        content = {**template.event["content"], **own.content}
+        event = signed_template(self.rooms.signer, template, content)
+        answer = await self.requests.send_join(
+            server, room_id, event.event_id, event.pdu
+        )
+        try:
+            return await self.imports.import_join(
+                template.version,
+                room_id,
+                _as_taken(event, answer),
+                answer.state,
+                answer.auth_chain,
+            )
+        except ImportRefused as failure:
+            raise BadAnswer(f"the room cannot be taken over: {failure}") from failure
+
+
+def _as_taken(event: Event, answer: StateAnswer) -> Pdu:
+    """Our join with the signatures of both, where the other server added its own."""
+    if answer.event is None:
+        return event.pdu
+    try:
+        is_ours = event_id_of(answer.event, event.version) == event.event_id
+    except Exception:  # It may be anything.
+        is_ours = False
+    return answer.event if is_ours else event.pdu
+
+
+def _is_final(failure: FederationError) -> bool:
+    """Whether no other server can say anything else."""
+    return (
+        isinstance(failure, Refused)
+        and failure.errcode == "M_INCOMPATIBLE_ROOM_VERSION"
+    )
+
+
+def is_here(rooms: Rooms, room: Room | None) -> bool:
+    """Whether this server alone says what happens in the room next.
+
+    Also in a room of ours that everybody has left.
+    """
+    return room is not None and (rooms.is_in(room.room_id) or not room.servers)
