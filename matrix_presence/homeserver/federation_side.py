@@ -113,6 +113,7 @@ class FederationSide:
             signed, receiver.edu_received, rooms.incoming.received
         ).add_to(router)
         EduTypesEndpoint(signed, lambda: receiver.wants_presence).add_to(router)
+        rooms.add_routes(router, signed)
         notary = Notary(self._own, self.ring)
         ServerKeyEndpoints(self._own.document, notary.vouched_for, _version()).add_to(
             router

@@ -14,8 +14,8 @@ the same state:
 - In this order each state event replaces what was there, if the authorization rules
   allow it after those before. So a ban beats what the banned did on another branch.
 
-This is not the state resolution of the specification: where histories of several servers
-contend for longer, a server that implements it may come to another state.
+This is not the state resolution of the specification: where histories of several
+servers contend for longer, a server that implements it may come to another state.
 """
 
 from __future__ import annotations
@@ -44,6 +44,26 @@ def state_before(room: Room, event: Event) -> Mapping[StateKey, Event]:
         Forbidden: it branches off too far back.
     """
     return state_after(room, event.parents)
+
+
+def state_seen_by(room: Room, event: Event) -> Mapping[StateKey, Event]:
+    """The state that an event of the timeline came upon when it was placed.
+
+    Unlike the parents this can be told of every event, also of those from before the
+    last time that we came into the room.
+
+    Raises:
+        Forbidden: it branches off too far back.
+    """
+    root = room.root
+    if root is not None and event.position > root.position:
+        return state_before(room, event)
+    state = room.state_at(event.position)
+    if event.key is not None:
+        state.pop(event.key, None)
+        if event.replaces is not None:
+            state[event.key] = event.replaces
+    return state
 
 
 def state_after(room: Room, heads: Collection[Event]) -> Mapping[StateKey, Event]:

@@ -13,9 +13,12 @@ from typing import Any, Protocol
 from twisted.internet.defer import Deferred
 
 from matrix_presence.errors import Forbidden, GuestForbidden, MatrixError, NotFound
-from matrix_presence.homeserver.auth_rules import join_rule
 from matrix_presence.homeserver.drafts import Draft
-from matrix_presence.homeserver.power_levels import PowerLevels
+from matrix_presence.homeserver.restricted import (
+    authorising_user,
+    opening_rooms,
+    takes_authorising,
+)
 from matrix_presence.homeserver.room import Room
 from matrix_presence.homeserver.rooms import Rooms
 from matrix_presence.ids import checked_user_id, server_of
@@ -173,24 +176,12 @@ class Memberships:
         Raises:
             Forbidden: the user is in none of the rooms that open this one.
         """
-        restricted = ("restricted", "knock_restricted")
-        if join_rule(room.version, room.state) not in restricted:
+        if not takes_authorising(room, user_id):
             return None
-        if room.membership(user_id) in ("invite", "ban"):
-            return None
-        allow = room.value("m.room.join_rules", "allow")
         mine = self._rooms.of(user_id).joined
-        if not any(
-            type(rule) is dict
-            and rule.get("type") == "m.room_membership"
-            and type(rule.get("room_id")) is str
-            and rule["room_id"] in mine
-            for rule in (allow if type(allow) is list else ())
-        ):
+        if mine.keys().isdisjoint(opening_rooms(room)):
             raise Forbidden("You are in none of the rooms that let you into this one")
-        levels = PowerLevels(room.version, room.state)
-        for member in room.joined:
-            if server_of(member) == self._rooms.server_name:
-                if levels.of_user(member) >= levels.to("invite"):
-                    return member
-        raise Forbidden("Nobody here may let you in")
+        member = authorising_user(room, self._rooms.server_name)
+        if member is None:
+            raise Forbidden("Nobody here may let you in")
+        return member

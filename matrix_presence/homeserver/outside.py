@@ -1,7 +1,8 @@
 """Invites and knocks in rooms that this server is not in, and how they ended.
 
-Of such a room nothing is known but the member event of our user and what its sender told
-of the room. All of it goes away when the user's membership is known from the room itself.
+Of such a room nothing is known but the member event of our user and what its sender
+told of the room. All of it goes away when the user's membership is known from the room
+itself.
 """
 
 from __future__ import annotations

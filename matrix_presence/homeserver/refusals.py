@@ -27,3 +27,21 @@ class BadAlias(MatrixError):
     """The alias does not point to this room."""
 
     errcode = "M_BAD_ALIAS"
+
+
+class IncompatibleRoomVersion(MatrixError):
+    """The other server does not know the version of the room (C-80)."""
+
+    errcode = "M_INCOMPATIBLE_ROOM_VERSION"
+
+
+class UnableToAuthoriseJoin(MatrixError):
+    """We cannot tell whether the user may come in: we are not in those rooms (C-80)."""
+
+    errcode = "M_UNABLE_TO_AUTHORISE_JOIN"
+
+
+class UnableToGrantJoin(MatrixError):
+    """The user may come in, but nobody here may let them in (C-80)."""
+
+    errcode = "M_UNABLE_TO_GRANT_JOIN"

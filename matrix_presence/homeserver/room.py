@@ -1,8 +1,8 @@
 """One room: its events in their order, and the state they add up to.
 
-Only keeps what it is given; whether an event may stand here, and what the state is where
-histories branch, is decided before. What each piece of state was at an earlier position
-can always be had.
+Only keeps what it is given; whether an event may stand here, and what the state is
+where histories branch, is decided before. What each piece of state was at an earlier
+position can always be had.
 """
 
 from __future__ import annotations

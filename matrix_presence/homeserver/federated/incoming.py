@@ -1,8 +1,8 @@
 """Events that other servers send: checked, completed by what is missing, placed.
 
 Every event stands on its own: what is wrong with one is said of it and of no other
-(C-41). Nothing is locked while others are asked; an event that came meanwhile on another
-way is found to be there.
+(C-41). Nothing is locked while others are asked; an event that came meanwhile on
+another way is found to be there.
 """
 
 from __future__ import annotations

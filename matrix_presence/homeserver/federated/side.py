@@ -9,6 +9,7 @@ from matrix_presence.federation.client import FederationClient
 from matrix_presence.federation.keys import KeyRing
 from matrix_presence.federation.link import FederationLink
 from matrix_presence.federation.room_requests import RoomRequests
+from matrix_presence.homeserver.federated import routes
 from matrix_presence.homeserver.federated.checks import PduChecks
 from matrix_presence.homeserver.federated.elsewhere import Elsewhere
 from matrix_presence.homeserver.federated.gaps import Gaps
@@ -16,6 +17,8 @@ from matrix_presence.homeserver.federated.importing import RoomImport
 from matrix_presence.homeserver.federated.incoming import IncomingPdus
 from matrix_presence.homeserver.federated.outgoing import Outgoing
 from matrix_presence.homeserver.room_side import RoomSide
+from matrix_presence.web.routes import Router
+from matrix_presence.web.signed import SignedRequests
 
 
 @attrs.frozen(eq=False)
@@ -52,6 +55,10 @@ class FederatedRooms:
             rooms, side.memberships, imports, requests, ring, clock
         )
         return cls(side, checks, requests, incoming, elsewhere, outgoing)
+
+    def add_routes(self, router: Router, signed: SignedRequests) -> None:
+        """Serve what other servers ask of rooms."""
+        routes.add_routes(router, signed, self.side, self.checks)
 
     async def load(self) -> None:
         """Take up what was not sent when the server went down."""
