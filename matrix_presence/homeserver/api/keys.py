@@ -12,6 +12,7 @@ from matrix_presence.homeserver.accounts import Accounts
 from matrix_presence.homeserver.api.arguments import checked_id, mapping
 from matrix_presence.homeserver.api.paths import serve
 from matrix_presence.homeserver.authentication import Authentication
+from matrix_presence.homeserver.device_queries import identities, read_claim
 from matrix_presence.homeserver.federated.people import RemotePeople
 from matrix_presence.ids import is_server_name, is_user_id, server_of
 from matrix_presence.interfaces import Requester
@@ -62,7 +63,7 @@ class KeyEndpoints:
             if not isinstance(device_ids, list):
                 raise BadJson("'device_keys' must hold arrays of device ids")
             if self.accounts.exists(user_id):
-                answer[user_id] = self._identities(user_id, device_ids)
+                answer[user_id] = identities(self.accounts, user_id, device_ids)
             elif self._is_elsewhere(user_id):
                 remote[user_id] = device_ids
         found: dict[str, Any] = {"device_keys": answer, "failures": {}}
@@ -75,7 +76,7 @@ class KeyEndpoints:
     async def claim(self, call: Call) -> Answer:
         """A one-time key of each of these devices."""
         self.authentication.requester(call.request)
-        wanted = _wanted(call.json())
+        wanted = read_claim(call.json())
         answer: dict[str, dict[str, Any]] = {}
         remote: dict[str, dict[str, str]] = {}
         failures: dict[str, Any] = {}
@@ -123,20 +124,6 @@ class KeyEndpoints:
             and is_server_name(server)
         )
 
-    def _identities(self, user_id: str, device_ids: list[Any]) -> dict[str, Any]:
-        account = self.accounts.account(user_id)
-        identities: dict[str, Any] = {}
-        for device in account.devices.values() if account else ():
-            keys = self.accounts.keys.identity(user_id, device.device_id)
-            if keys is None or (device_ids and device.device_id not in device_ids):
-                continue
-            if device.display_name is not None:
-                # `unsigned` is the server's to fill.
-                named = {"device_display_name": device.display_name}
-                keys = {**keys, "unsigned": named}
-            identities[device.device_id] = keys
-        return identities
-
 
 def _refuse_others(identity: dict[str, Any], requester: Requester) -> None:
     """Do nothing, if these are the requester's own keys."""
@@ -159,19 +146,6 @@ def _keys(body: dict[str, Any], name: str) -> dict[str, Any]:
         if not isinstance(key, str | dict):
             raise BadJson(f"{name!r} must be texts or objects")
     return keys
-
-
-def _wanted(body: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """User id, device id and algorithm of each key to be claimed."""
-    wanted = []
-    for user_id, devices in mapping(body, "one_time_keys").items():
-        if not isinstance(devices, dict):
-            raise BadJson("'one_time_keys' must hold objects")
-        for device_id, algorithm in devices.items():
-            if not isinstance(algorithm, str):
-                raise BadJson("The algorithm of a key must be a text")
-            wanted.append((user_id, device_id, algorithm))
-    return wanted
 
 
 def add_routes(

@@ -6,24 +6,17 @@ from typing import Any
 
 import attrs
 
-from matrix_presence.errors import BadJson, Forbidden, InvalidParam, NotFound
-from matrix_presence.homeserver.api.arguments import (
-    listing,
-    mapping,
-    optional_text,
-    text,
-    whole_number,
-)
+from matrix_presence.errors import Forbidden, InvalidParam, NotFound
+from matrix_presence.homeserver.api.arguments import optional_text, text
 from matrix_presence.homeserver.api.paths import serve_everywhere
 from matrix_presence.homeserver.api.room_access import RoomAccess
 from matrix_presence.homeserver.room import Room
 from matrix_presence.homeserver.room_directory import RoomDirectory
+from matrix_presence.homeserver.room_list import page_of, read_query, read_search
 from matrix_presence.ids import is_server_name, server_of
 from matrix_presence.web.call import Answer, Call
 from matrix_presence.web.routes import Router
 
-_MAX_PAGE = 500
-_MAX_DIGITS = 9
 #: Servers named that know a room.
 _SERVERS = 20
 
@@ -84,50 +77,29 @@ class PublicRoomsEndpoints:
 
     async def public_rooms(self, call: Call) -> Answer:
         """The list, a page at a time; anybody may ask."""
-        limit = call.query("limit")
-        number = _MAX_PAGE if limit is None else _number(limit, "limit")
-        since = call.query("since")
+        wish = read_query(call)
         if (server := self._other_server(call)) is not None:
             self.access.reader(call)
-            wish = {"limit": number, "since": since}
-            return await self._page_of(server, wish)
-        return 200, self._page("", None, number, since)
+            asked = {"limit": wish.limit, "since": wish.since}
+            return await self._page_of(server, asked)
+        return 200, page_of(self.directory, wish)
 
     async def search(self, call: Call) -> Answer:
         """The rooms in the list that fit, a page at a time."""
         self.access.reader(call)
-        body = call.json_or_empty()
-        only = mapping(body, "filter", {})
-        term = optional_text(only, "generic_search_term") or ""
-        types = None
-        if only.get("room_types") is not None:
-            types = listing(only, "room_types")
-            if not all(item is None or type(item) is str for item in types):
-                raise BadJson("'room_types' must be an array of texts or null")
-        limit = whole_number(body, "limit", _MAX_PAGE)
-        since = optional_text(body, "since")
+        wish = read_search(call.json_or_empty())
         if (server := self._other_server(call)) is not None:
-            named = {"generic_search_term": term or None, "room_types": types}
-            wish = {"limit": limit, "since": since, "filter": _said(named)}
-            return await self._page_of(server, wish)
-        return 200, self._page(term, types, limit, since)
-
-    def _page(
-        self, term: str, types: list[Any] | None, limit: int, since: str | None
-    ) -> dict[str, Any]:
-        """The rooms from `since` on, which is how many went before."""
-        first = _number(since, "since") if since else 0
-        last = first + max(1, min(limit, _MAX_PAGE))
-        found = self.directory.search(term, types)
-        answer: dict[str, Any] = {
-            "chunk": found[first:last],
-            "total_room_count_estimate": len(found),
-        }
-        if last < len(found):
-            answer["next_batch"] = str(last)
-        if first > 0:
-            answer["prev_batch"] = str(max(0, 2 * first - last))
-        return answer
+            named = {
+                "generic_search_term": wish.term or None,
+                "room_types": wish.types,
+            }
+            asked = {
+                "limit": wish.limit,
+                "since": wish.since,
+                "filter": _said(named),
+            }
+            return await self._page_of(server, asked)
+        return 200, page_of(self.directory, wish)
 
     async def _page_of(self, server: str, wish: dict[str, Any]) -> Answer:
         """The same of another server, as it answers it."""
@@ -151,12 +123,6 @@ class PublicRoomsEndpoints:
 def _said(values: dict[str, Any]) -> dict[str, Any]:
     """What is not None."""
     return {key: value for key, value in values.items() if value is not None}
-
-
-def _number(value: str, name: str) -> int:
-    if not (value.isascii() and value.isdecimal() and len(value) <= _MAX_DIGITS):
-        raise InvalidParam(f"'{name}' must be a number of rooms")
-    return int(value)
 
 
 def add_routes(router: Router, access: RoomAccess, directory: RoomDirectory) -> None:

@@ -198,25 +198,38 @@ class SyncRooms:
 
     def _other(self, news: RoomNews, ask: Ask, event: Event, since: int | None) -> None:
         """A room that the user is not in."""
-        room = self._rooms.get(event.room_id)
-        if room is None or not ask.only.rooms.allows_room(room.room_id):
+        room_id = event.room_id
+        if not ask.only.rooms.allows_room(room_id):
             return
         match event.membership:
             case "invite" if event.sender in ask.ignored:
                 return
             case "invite":
-                news.invite[room.room_id] = {
-                    "invite_state": {"events": stripped_state(room, event)}
-                }
+                told = {"events": self._told(event)}
+                news.invite[room_id] = {"invite_state": told}
             case "knock":
-                news.knock[room.room_id] = {
-                    "knock_state": {"events": stripped_state(room, event)}
-                }
+                news.knock[room_id] = {"knock_state": {"events": self._told(event)}}
             case _:
                 if since is None and not ask.only.include_leave:
                     return
-                if not self._rooms.of(ask.user_id).is_forgotten(event):
+                if self._rooms.of(ask.user_id).is_forgotten(event):
+                    return
+                room = self._rooms.get(room_id)
+                if room is None or self._rooms.outside.get(ask.user_id, room_id):
+                    # It was only an invite or a knock: there is nothing else to tell.
+                    timeline = Timeline([event], False, event.position - 1)
+                    news.leave[room_id] = self._parting(ask, timeline, [])
+                else:
                     self._left(news, ask, room, event, since)
+
+    def _told(self, own: Event) -> list[dict[str, Any]]:
+        """What somebody who is not in the room yet is told of it."""
+        user_id = own.state_key or ""
+        outside = self._rooms.outside.get(user_id, own.room_id)
+        if outside is not None:
+            return [*outside.room_state, stripped_event(own)]
+        room = self._rooms.get(own.room_id)
+        return [] if room is None else stripped_state(room, own)
 
     def _left(
         self, news: RoomNews, ask: Ask, room: Room, own: Event, since: int | None
@@ -236,7 +249,12 @@ class SyncRooms:
         else:
             # Never a member: all there is to tell is that it is over.
             state = []
-        news.leave[room.room_id] = {
+        news.leave[room.room_id] = self._parting(ask, timeline, state)
+
+    def _parting(
+        self, ask: Ask, timeline: Timeline, state: list[Event]
+    ) -> dict[str, Any]:
+        return {
             "timeline": self._timeline(ask, timeline),
             "state": {"events": self._shown(ask, state)},
             "account_data": {"events": []},
