@@ -1,0 +1,362 @@
+"""Rooms with members on a real Synapse and on ours, and their presence."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import quote
+
+import attrs
+import pytest
+
+from contrib.bench.people import Caller, register
+from contrib.bench.servers import Server, free_port, presence_server
+from contrib.bench.synapse_server import synapse_installed, synapse_server
+from tests.interop.certificates import make_certificates
+from tests.interop.test_synapse_module import Person, _hang_up, presence_is
+
+__all__ = ["_hang_up"]
+
+pytestmark = pytest.mark.skipif(
+    not synapse_installed(), reason="Synapse is not installed"
+)
+
+#: Short, so that a test sees people idle and leave.
+TIMES = {
+    "idle_timeout": "3s",
+    "last_active_granularity": "1s",
+    "sync_online_timeout": "2s",
+}
+#: Seconds within which something has to be seen.
+PATIENCE = 45.0
+BUSY = "org.matrix.msc3026.busy"
+_names = iter(range(1_000_000))
+
+
+@attrs.frozen
+class Peers:
+    """A Synapse and one of ours."""
+
+    theirs: Server
+    ours: Server
+
+    def people(self) -> tuple[Person, Person]:
+        """Somebody new on ours, and somebody new on Synapse."""
+        found = []
+        for server in (self.ours, self.theirs):
+            caller = Caller(server.port)
+            account = register(caller, f"person{next(_names)}")
+            caller.close()
+            found.append(Person(server, account))
+        one, other = found
+        return one, other
+
+
+@pytest.fixture(scope="module")
+def peers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peers]:
+    """Both, on TLS too; nobody looks at certificates."""
+    directory = tmp_path_factory.mktemp("rooms")
+    _, certificate = make_certificates(directory)
+    for name in ("theirs", "ours"):
+        (directory / name).mkdir()
+    port, plain = free_port(), free_port()
+    listener = {"bind_addresses": ["127.0.0.1"], "type": "http"}
+    theirs = synapse_server(
+        directory / "theirs",
+        {
+            "server_name": f"localhost:{port}",
+            "listeners": [
+                {
+                    **listener,
+                    "port": plain,
+                    "tls": False,
+                    "resources": [{"names": ["client"]}],
+                },
+                {
+                    **listener,
+                    "port": port,
+                    "tls": True,
+                    "resources": [{"names": ["federation"]}],
+                },
+            ],
+            "tls_certificate_path": str(certificate),
+            "tls_private_key_path": str(certificate),
+            "federation_verify_certificates": False,
+            "federation_domain_whitelist": None,
+            "ip_range_blacklist": [],
+            "presence": {"enabled": True, **TIMES},
+            # Who syncs from the start again is to see what is there now.
+            "caches": {"sync_response_cache_duration": "0s"},
+            "experimental_features": {"msc3026_enabled": True},
+        },
+    )
+    theirs.port = plain
+    port = free_port()
+    listen = f"ssl:{port}:privateKey={certificate}:certKey={certificate}"
+    ours = presence_server(
+        directory / "ours",
+        {**TIMES, "destination_window": "100ms", "client_window": "100ms"},
+        *("--listen", f"{listen}:interface=127.0.0.1"),
+        *("--server-name", f"localhost:{port}"),
+        *("--federation-insecure", "--no-rate-limit"),
+    )
+    with theirs, ours:
+        yield Peers(theirs, ours)
+    assert "Traceback" not in ours.log, ours.log[-8000:]
+
+
+def server_of(person: Person) -> str:
+    """The name of this person's server."""
+    return person.user_id.partition(":")[2]
+
+
+def create_room(creator: Person, **body: Any) -> str:
+    """A public room unless said otherwise; its id."""
+    body = {"preset": "public_chat", **body}
+    status, answer = creator.ask("POST", "v3/createRoom", body)
+    assert status == 200, answer
+    room_id: str = answer["room_id"]
+    return room_id
+
+
+def join(person: Person, room: str, *via: Person) -> str:
+    """Join by id or alias; the id."""
+    query = "&".join(f"server_name={quote(server_of(one), safe='')}" for one in via)
+    path = f"v3/join/{quote(room, safe='')}?{query}"
+    status, answer = person.ask("POST", path, {})
+    assert status == 200, answer
+    room_id: str = answer["room_id"]
+    return room_id
+
+
+def in_room(person: Person, room_id: str, path: str, body: Any) -> Any:
+    """What a POST under a room answers."""
+    path = f"v3/rooms/{quote(room_id, safe='')}/{path}"
+    status, answer = person.ask("POST", path, body)
+    assert status == 200, answer
+    return answer
+
+
+def members(person: Person, room_id: str) -> set[str]:
+    """The joined members, as this person's server has them."""
+    path = f"v3/rooms/{quote(room_id, safe='')}/joined_members"
+    status, answer = person.ask("GET", path)
+    return set(answer["joined"]) if status == 200 else set()
+
+
+def until(true: Callable[..., bool], *of: Any) -> None:
+    """Wait for it to be true of these."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if true(*of):
+            return
+        time.sleep(0.1)
+    raise AssertionError("it never came")
+
+
+def share_a_room(creator: Person, guest: Person, **body: Any) -> str:
+    """A room of the first that the other has joined, as both servers know; its id."""
+    room_id = create_room(creator, **body)
+    assert join(guest, room_id, creator) == room_id
+    until(are_in, room_id, creator, guest)
+    return room_id
+
+
+def say(person: Person, room_id: str) -> str:
+    """Send a message; its event id."""
+    path = f"v3/rooms/{quote(room_id, safe='')}/send/m.room.message/{next(_names)}"
+    status, answer = person.ask("PUT", path, {"msgtype": "m.text", "body": "hello"})
+    assert status == 200, answer
+    event_id: str = answer["event_id"]
+    return event_id
+
+
+def has(person: Person, room_id: str, event_id: str) -> bool:
+    """Whether this person's server has the event."""
+    path = f"v3/rooms/{quote(room_id, safe='')}/event/{quote(event_id, safe='')}"
+    return person.ask("GET", path)[0] == 200
+
+
+def sees_offline(person: Person, other: Person) -> bool:
+    """Whether the next sync tells that the other has gone."""
+    told = person.sync(1, "offline").get(other.user_id)
+    return told is not None and told["presence"] == "offline"
+
+
+def hears(
+    person: Person,
+    one: Person,
+    friend: Person,
+    after: str,
+    seen: list[str | None],
+) -> bool:
+    """Whether the friend says it in the next sync; notes what the one says."""
+    told = person.sync(1, "offline")
+    if one.user_id in told:
+        seen.append(told[one.user_id].get("status_msg"))
+    return told.get(friend.user_id, {}).get("status_msg") == after
+
+
+def is_alone(person: Person, room_id: str) -> bool:
+    """Whether nobody else is in the room."""
+    return members(person, room_id) == {person.user_id}
+
+
+def are_in(room_id: str, one: Person, other: Person) -> bool:
+    """Whether both servers know that both are in the room."""
+    both = {one.user_id, other.user_id}
+    return members(one, room_id) == members(other, room_id) == both
+
+
+def has_left(person: Person, room_id: str, guest: Person) -> bool:
+    """Whether this person's server knows that the guest is not coming."""
+    path = f"v3/rooms/{quote(room_id, safe='')}/state/m.room.member/{guest.user_id}"
+    found: str = person.ask("GET", path)[1].get("membership", "")
+    return found == "leave"
+
+
+def is_invited(person: Person, room_id: str) -> bool:
+    """Whether a first sync would show an invite to the room."""
+    status, answer = person.ask("GET", "v3/sync?set_presence=offline")
+    assert status == 200
+    return room_id in answer.get("rooms", {}).get("invite", {})
+
+
+@pytest.mark.parametrize("version", ["10", "11", "12"])
+def test_each_joins_a_room_of_the_other(peers: Peers, version: str) -> None:
+    """And each reads what the other says there (C-80, C-81, C-92)."""
+    ann, sam = peers.people()
+    for creator, guest in ((sam, ann), (ann, sam)):
+        room_id = share_a_room(creator, guest, room_version=version)
+        for one, other in ((creator, guest), (guest, creator)):
+            event_id = say(one, room_id)
+            until(has, other, room_id, event_id)
+
+
+@pytest.fixture(scope="module")
+def pair(peers: Peers) -> Iterator[tuple[Person, Person]]:
+    """Ann on ours and Sam on Synapse, who share a room."""
+    ann, sam = peers.people()
+    share_a_room(sam, ann)
+    for person in (ann, sam):
+        person.sync(set_presence="offline")
+    yield ann, sam
+    for person in (ann, sam):
+        person.caller.close()
+
+
+def test_each_sees_the_state_and_the_status_of_the_other(
+    pair: tuple[Person, Person],
+) -> None:
+    """By /sync and by GET: online, unavailable, busy, offline (C-1, C-2)."""
+    ann, sam = pair
+    for one, other in ((ann, sam), (sam, ann)):
+        for state in ("unavailable", BUSY, "online"):
+            one.put(state, f"now {state}")
+            told = other.sees(one, presence_is(state, f"now {state}"))
+            got = other.status(one)
+            assert (got["presence"], got["status_msg"]) == (state, f"now {state}")
+            if state == "online":
+                assert told["currently_active"] is True
+                assert told["last_active_ago"] < 60_000
+        one.put("offline", "gone")
+        other.sees(one, presence_is("offline", "gone"))
+
+
+def test_each_invites_the_other(peers: Peers) -> None:
+    """Who accepts is in the room, and who declines is not (C-82)."""
+    ann, sam = peers.people()
+    for host, guest in ((ann, sam), (sam, ann)):
+        for accept in (True, False):
+            room_id = create_room(host, preset="private_chat", name="Tea")
+            in_room(host, room_id, "invite", {"user_id": guest.user_id})
+            until(is_invited, guest, room_id)
+            if accept:
+                assert join(guest, room_id) == room_id
+                until(are_in, room_id, host, guest)
+            else:
+                in_room(guest, room_id, "leave", {})
+                until(has_left, host, room_id, guest)
+                assert not is_invited(guest, room_id)
+
+
+def test_a_direct_chat_begins_with_an_invite(peers: Peers) -> None:
+    """As clients make it: the invite is part of the creation (C-82)."""
+    ann, sam = peers.people()
+    for host, guest in ((ann, sam), (sam, ann)):
+        room_id = create_room(
+            host, preset="trusted_private_chat", invite=[guest.user_id], is_direct=True
+        )
+        until(is_invited, guest, room_id)
+        join(guest, room_id)
+        until(are_in, room_id, host, guest)
+
+
+def test_each_finds_the_room_and_the_user_of_the_other(peers: Peers) -> None:
+    """By alias and in the list of rooms, and by name (C-80)."""
+    ann, sam = peers.people()
+    for host, guest in ((ann, sam), (sam, ann)):
+        name = f"room{next(_names)}"
+        room_id = create_room(host, room_alias_name=name, visibility="public")
+        assert join(guest, f"#{name}:{server_of(host)}") == room_id
+        path = f"v3/publicRooms?server={server_of(host)}"
+        status, listed = guest.ask("GET", path)
+        if host is ann or status == 200:
+            assert room_id in [room["room_id"] for room in listed["chunk"]]
+        own = f"v3/profile/{quote(host.user_id, safe='')}/displayname"
+        assert host.ask("PUT", own, {"displayname": name})[0] == 200
+        assert guest.ask("GET", own) == (200, {"displayname": name})
+        query = {"device_keys": {host.user_id: []}}
+        status, keys = guest.ask("POST", "v3/keys/query", query)
+        assert (status, keys["failures"]) == (200, {})
+
+
+def test_leaving_ends_it(peers: Peers) -> None:
+    """Who leaves is not seen any more by those who stay, and cannot look (C-12)."""
+    ann, sam = peers.people()
+    bob, sue = peers.people()
+    for one, other in ((ann, sam), (sam, ann)):
+        room_id = share_a_room(one, other)
+        friend = bob if one is ann else sue
+        share_a_room(friend, other)
+        one.put("online", "here")
+        other.sees(one, presence_is("online", "here"))
+        in_room(one, room_id, "leave", {})
+        until(is_alone, other, room_id)
+        one.put("online", "elsewhere")
+        friend.put("online", after := f"after {one.user_id}")
+        seen: list[str | None] = []
+        until(hears, other, one, friend, after, seen)
+        assert "elsewhere" not in seen
+        path = f"v3/presence/{quote(one.user_id, safe='')}/status"
+        assert other.ask("GET", path)[0] == 403
+
+
+def test_each_sees_the_other_come_and_go(pair: tuple[Person, Person]) -> None:
+    """Nothing is set: they poll, and then they do not (C-1)."""
+    ann, sam = pair
+    for one, other in ((ann, sam), (sam, ann)):
+        one.sync(set_presence="online")
+        other.sees(one, lambda content: content["presence"] == "online")
+        # Synapse looks for who has gone from half a minute after its start on.
+        until(sees_offline, other, one)
+
+
+def test_after_a_restart_of_synapse_the_newest_is_there(peers: Peers) -> None:
+    """What it has missed comes as one snapshot, as soon as it is back (C-11)."""
+    ann, sam = peers.people()
+    room_id = share_a_room(sam, ann)
+    ann.put("online", "before")
+    sam.sees(ann, presence_is("online", "before"))
+    peers.theirs.stop()
+    for number in range(5):
+        ann.put("online", f"number {number}")
+        event_id = say(ann, room_id)
+    ann.put("unavailable", "at last")
+    peers.theirs.start()
+    sam.put("online", "back")
+    ann.sees(sam, presence_is("online", "back"))
+    told = sam.sees(ann, lambda content: True)
+    assert told["status_msg"] == "at last"
+    until(has, sam, room_id, event_id)
