@@ -76,7 +76,11 @@ class Peer:
 
 @contextmanager
 def ours(
-    directory: Path, certificate: Path, *options: str, host: str = "localhost"
+    directory: Path,
+    certificate: Path,
+    *options: str,
+    host: str = "localhost",
+    presence: dict[str, Any] | None = None,
 ) -> Iterator[Peer]:
     """One of our servers, on TLS too."""
     directory.mkdir()
@@ -84,9 +88,9 @@ def ours(
     listen = f"ssl:{port}:privateKey={certificate}:certKey={certificate}"
     process = presence_server(
         directory,
-        None,
+        presence,
         *("--listen", f"{listen}:interface=127.0.0.1"),
-        *("--server-name", f"{host}:{port}", *options),
+        *("--server-name", f"{host}:{port}", "--no-rate-limit", *options),
     )
     with process:
         yield Peer(f"{host}:{port}", process, directory)

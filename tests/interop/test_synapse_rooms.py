@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 from urllib.parse import quote
 
 import attrs
 import pytest
 
-from contrib.bench.people import Caller, register
 from contrib.bench.servers import Server, free_port, presence_server
 from contrib.bench.synapse_server import synapse_installed, synapse_server
 from tests.interop.certificates import make_certificates
+from tests.interop.rooms import (
+    NAMES,
+    are_in,
+    create_room,
+    has,
+    has_left,
+    hears,
+    in_room,
+    is_alone,
+    is_invited,
+    join,
+    newcomer,
+    say,
+    sees_offline,
+    server_of,
+    share_a_room,
+    until,
+)
 from tests.interop.test_synapse_module import Person, _hang_up, presence_is
 
 __all__ = ["_hang_up"]
@@ -28,10 +43,7 @@ TIMES = {
     "last_active_granularity": "1s",
     "sync_online_timeout": "2s",
 }
-#: Seconds within which something has to be seen.
-PATIENCE = 45.0
 BUSY = "org.matrix.msc3026.busy"
-_names = iter(range(1_000_000))
 
 
 @attrs.frozen
@@ -43,14 +55,7 @@ class Peers:
 
     def people(self) -> tuple[Person, Person]:
         """Somebody new on ours, and somebody new on Synapse."""
-        found = []
-        for server in (self.ours, self.theirs):
-            caller = Caller(server.port)
-            account = register(caller, f"person{next(_names)}")
-            caller.close()
-            found.append(Person(server, account))
-        one, other = found
-        return one, other
+        return newcomer(self.ours), newcomer(self.theirs)
 
 
 @pytest.fixture(scope="module")
@@ -104,123 +109,6 @@ def peers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peers]:
     with theirs, ours:
         yield Peers(theirs, ours)
     assert "Traceback" not in ours.log, ours.log[-8000:]
-
-
-def server_of(person: Person) -> str:
-    """The name of this person's server."""
-    return person.user_id.partition(":")[2]
-
-
-def create_room(creator: Person, **body: Any) -> str:
-    """A public room unless said otherwise; its id."""
-    body = {"preset": "public_chat", **body}
-    status, answer = creator.ask("POST", "v3/createRoom", body)
-    assert status == 200, answer
-    room_id: str = answer["room_id"]
-    return room_id
-
-
-def join(person: Person, room: str, *via: Person) -> str:
-    """Join by id or alias; the id."""
-    query = "&".join(f"server_name={quote(server_of(one), safe='')}" for one in via)
-    path = f"v3/join/{quote(room, safe='')}?{query}"
-    status, answer = person.ask("POST", path, {})
-    assert status == 200, answer
-    room_id: str = answer["room_id"]
-    return room_id
-
-
-def in_room(person: Person, room_id: str, path: str, body: Any) -> Any:
-    """What a POST under a room answers."""
-    path = f"v3/rooms/{quote(room_id, safe='')}/{path}"
-    status, answer = person.ask("POST", path, body)
-    assert status == 200, answer
-    return answer
-
-
-def members(person: Person, room_id: str) -> set[str]:
-    """The joined members, as this person's server has them."""
-    path = f"v3/rooms/{quote(room_id, safe='')}/joined_members"
-    status, answer = person.ask("GET", path)
-    return set(answer["joined"]) if status == 200 else set()
-
-
-def until(true: Callable[..., bool], *of: Any) -> None:
-    """Wait for it to be true of these."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        if true(*of):
-            return
-        time.sleep(0.1)
-    raise AssertionError("it never came")
-
-
-def share_a_room(creator: Person, guest: Person, **body: Any) -> str:
-    """A room of the first that the other has joined, as both servers know; its id."""
-    room_id = create_room(creator, **body)
-    assert join(guest, room_id, creator) == room_id
-    until(are_in, room_id, creator, guest)
-    return room_id
-
-
-def say(person: Person, room_id: str) -> str:
-    """Send a message; its event id."""
-    path = f"v3/rooms/{quote(room_id, safe='')}/send/m.room.message/{next(_names)}"
-    status, answer = person.ask("PUT", path, {"msgtype": "m.text", "body": "hello"})
-    assert status == 200, answer
-    event_id: str = answer["event_id"]
-    return event_id
-
-
-def has(person: Person, room_id: str, event_id: str) -> bool:
-    """Whether this person's server has the event."""
-    path = f"v3/rooms/{quote(room_id, safe='')}/event/{quote(event_id, safe='')}"
-    return person.ask("GET", path)[0] == 200
-
-
-def sees_offline(person: Person, other: Person) -> bool:
-    """Whether the next sync tells that the other has gone."""
-    told = person.sync(1, "offline").get(other.user_id)
-    return told is not None and told["presence"] == "offline"
-
-
-def hears(
-    person: Person,
-    one: Person,
-    friend: Person,
-    after: str,
-    seen: list[str | None],
-) -> bool:
-    """Whether the friend says it in the next sync; notes what the one says."""
-    told = person.sync(1, "offline")
-    if one.user_id in told:
-        seen.append(told[one.user_id].get("status_msg"))
-    return told.get(friend.user_id, {}).get("status_msg") == after
-
-
-def is_alone(person: Person, room_id: str) -> bool:
-    """Whether nobody else is in the room."""
-    return members(person, room_id) == {person.user_id}
-
-
-def are_in(room_id: str, one: Person, other: Person) -> bool:
-    """Whether both servers know that both are in the room."""
-    both = {one.user_id, other.user_id}
-    return members(one, room_id) == members(other, room_id) == both
-
-
-def has_left(person: Person, room_id: str, guest: Person) -> bool:
-    """Whether this person's server knows that the guest is not coming."""
-    path = f"v3/rooms/{quote(room_id, safe='')}/state/m.room.member/{guest.user_id}"
-    found: str = person.ask("GET", path)[1].get("membership", "")
-    return found == "leave"
-
-
-def is_invited(person: Person, room_id: str) -> bool:
-    """Whether a first sync would show an invite to the room."""
-    status, answer = person.ask("GET", "v3/sync?set_presence=offline")
-    assert status == 200
-    return room_id in answer.get("rooms", {}).get("invite", {})
 
 
 @pytest.mark.parametrize("version", ["10", "11", "12"])
@@ -297,7 +185,7 @@ def test_each_finds_the_room_and_the_user_of_the_other(peers: Peers) -> None:
     """By alias and in the list of rooms, and by name (C-80)."""
     ann, sam = peers.people()
     for host, guest in ((ann, sam), (sam, ann)):
-        name = f"room{next(_names)}"
+        name = f"room{next(NAMES)}"
         room_id = create_room(host, room_alias_name=name, visibility="public")
         assert join(guest, f"#{name}:{server_of(host)}") == room_id
         path = f"v3/publicRooms?server={server_of(host)}"
