@@ -51,6 +51,8 @@ class Signer:
         self.server_name = server_name
         self._key = key
         self._clock = clock
+        #: When the newest room was created, epoch ms.
+        self._created_ts = 0
 
     def first_event(self, draft: Draft, version: RoomVersion) -> Event:
         """The create event of a new room.
@@ -59,6 +61,10 @@ class Signer:
             BadJson, TooLarge: it cannot be an event.
         """
         pdu = self._fields(draft, version, depth=1)
+        # From version 12 on the room id is a hash of this event: two rooms that one
+        # user creates in the same millisecond must not be one.
+        self._created_ts = max(self._created_ts + 1, pdu["origin_server_ts"])
+        pdu["origin_server_ts"] = self._created_ts
         if not version.creators_above_all:
             pdu["room_id"] = f"!{secrets.token_urlsafe(15)}:{self.server_name}"
         return self.signed(pdu, version)

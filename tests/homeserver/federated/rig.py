@@ -10,6 +10,7 @@ from treq.testing import RequestTraversalAgent
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
+from twisted.python.failure import Failure
 
 from matrix_presence.federation.own_keys import OwnKeys
 from matrix_presence.homeserver.accounts import Accounts
@@ -285,10 +286,12 @@ class FederatedTestCase(TestCase):
     def answer(self, coroutine: Any) -> Any:
         """What a coroutine returns or raises once others have answered."""
         results: list[Any] = []
-        deferred = Deferred.fromCoroutine(coroutine)
-        deferred.addBoth(results.append)
+        Deferred.fromCoroutine(coroutine).addBoth(results.append)
         for _ in range(20):
             if results:
                 break
             self.pass_time(0.1)
-        return self.successResultOf(deferred.addCallback(lambda _: results[0]))
+        (result,) = results
+        if isinstance(result, Failure):
+            result.raiseException()
+        return result
