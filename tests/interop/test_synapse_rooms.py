@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import quote
 
 import attrs
@@ -195,7 +196,7 @@ def test_each_finds_the_room_and_the_user_of_the_other(peers: Peers) -> None:
         own = f"v3/profile/{quote(host.user_id, safe='')}/displayname"
         assert host.ask("PUT", own, {"displayname": name})[0] == 200
         assert guest.ask("GET", own) == (200, {"displayname": name})
-        query = {"device_keys": {host.user_id: []}}
+        query: dict[str, Any] = {"device_keys": {host.user_id: []}}
         status, keys = guest.ask("POST", "v3/keys/query", query)
         assert (status, keys["failures"]) == (200, {})
 
