@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred
 
 from matrix_presence.errors import Forbidden, GuestForbidden, MatrixError, NotFound
 from matrix_presence.homeserver.drafts import Draft
+from matrix_presence.homeserver.refusals import NobodyMayLetIn
 from matrix_presence.homeserver.restricted import (
     authorising_user,
     opening_rooms,
@@ -175,6 +176,7 @@ class Memberships:
 
         Raises:
             Forbidden: the user is in none of the rooms that open this one.
+            NobodyMayLetIn: they are, but there is no such member of ours.
         """
         if not takes_authorising(room, user_id):
             return None
@@ -183,5 +185,5 @@ class Memberships:
             raise Forbidden("You are in none of the rooms that let you into this one")
         member = authorising_user(room, self._rooms.server_name)
         if member is None:
-            raise Forbidden("Nobody here may let you in")
+            raise NobodyMayLetIn("Nobody here may let you in")
         return member

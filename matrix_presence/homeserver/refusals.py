@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from matrix_presence.errors import MatrixError
+from matrix_presence.errors import Forbidden, MatrixError
 
 
 class RoomInUse(MatrixError):
@@ -15,6 +15,10 @@ class InvalidRoomState(MatrixError):
     """The first events of a new room do not go together."""
 
     errcode = "M_INVALID_ROOM_STATE"
+
+
+class NobodyMayLetIn(Forbidden):
+    """The user may come in, but none of ours may let them: another server might."""
 
 
 class UnsupportedRoomVersion(MatrixError):

@@ -35,8 +35,8 @@ class MembershipEndpoints:
         reason = optional_text(call.json_or_empty(), "reason")
         via = [*call.queries("via"), *call.queries("server_name")]
         room_id, servers = await self._resolved(call.params["room_id"])
-        elsewhere, rooms = self.access.elsewhere, self.access.rooms
-        if elsewhere is None or is_here(rooms, rooms.get(room_id)):
+        elsewhere = self.access.elsewhere
+        if elsewhere is None:
             self.access.memberships.join(requester, self._room(room_id), reason)
         else:
             await elsewhere.joining.join(requester, room_id, (*via, *servers), reason)

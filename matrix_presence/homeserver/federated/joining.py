@@ -17,11 +17,13 @@ from matrix_presence.errors import Forbidden, InvalidParam, NotFound
 from matrix_presence.federation.client import BadAnswer, FederationError, Refused
 from matrix_presence.federation.room_answers import Pdu, StateAnswer
 from matrix_presence.federation.room_requests import RoomRequests
-from matrix_presence.homeserver.events import Event
+from matrix_presence.homeserver.events import Event, Standing
 from matrix_presence.homeserver.federated.importing import ImportRefused, RoomImport
+from matrix_presence.homeserver.federated.pdus import BadPdu
 from matrix_presence.homeserver.federated.refusals import as_refusal, the_best
 from matrix_presence.homeserver.federated.templates import signed_template
 from matrix_presence.homeserver.memberships import Memberships
+from matrix_presence.homeserver.refusals import NobodyMayLetIn
 from matrix_presence.homeserver.room import Room
 from matrix_presence.homeserver.rooms import Rooms
 from matrix_presence.ids import is_server_name, server_of
@@ -80,10 +82,30 @@ class Joining:
         Raises:
             MatrixError: no server let them in, or none could be asked.
         """
+        room = self._join_here(requester, room_id, reason)
+        if room is not None:
+            return room
         return await self._under_way.share(
             (requester.user_id, room_id),
             lambda: self._enter(requester, room_id, via, reason),
         )
+
+    def _join_here(
+        self, requester: Requester, room_id: str, reason: str | None
+    ) -> Room | None:
+        """The room, joined without asking anybody; None if that is not enough.
+
+        Raises:
+            Forbidden, GuestForbidden: the room does not let them in.
+        """
+        room = self.rooms.get(room_id)
+        if room is None or not is_here(self.rooms, room):
+            return None
+        try:
+            self.memberships.join(requester, room, reason)
+        except NobodyMayLetIn:
+            return None
+        return room
 
     async def _enter(
         self,
@@ -93,9 +115,8 @@ class Joining:
         reason: str | None,
     ) -> Room:
         async with self._turns.turn(room_id):
-            room = self.rooms.get(room_id)
-            if room is not None and is_here(self.rooms, room):
-                self.memberships.join(requester, room, reason)
+            room = self._join_here(requester, room_id, reason)
+            if room is not None:
                 return room
             if requester.is_guest:
                 raise Forbidden("Guests stay in the rooms of this server")
@@ -113,7 +134,7 @@ class Joining:
         candidates += via
         room = self.rooms.get(room_id)
         if room is not None:
-            # We were there once.
+            # We are there, or were once.
             candidates += (name for name, _ in room.servers.most_common())
         candidates.append(server_of(room_id))
         own = self.rooms.server_name
@@ -148,15 +169,25 @@ class Joining:
             server, room_id, event.event_id, event.pdu
         )
         try:
-            return await self.imports.import_join(
-                template.version,
-                room_id,
-                _as_taken(event, answer),
-                answer.state,
-                answer.auth_chain,
-            )
-        except ImportRefused as failure:
+            return await self._taken_over(event, answer)
+        except (BadPdu, ImportRefused) as failure:
             raise BadAnswer(f"the room cannot be taken over: {failure}") from failure
+
+    async def _taken_over(self, event: Event, answer: StateAnswer) -> Room:
+        """The room with our join in it, which the other server has taken."""
+        pdu = _as_taken(event, answer)
+        room = self.rooms.get(event.room_id)
+        if room is None or not self.rooms.is_in(event.room_id):
+            return await self.imports.import_join(
+                event.version, event.room_id, pdu, answer.state, answer.auth_chain
+            )
+        if event.version is not room.version:
+            raise ImportRefused("the room has another version")
+        taken = await self.imports.checks.checked(pdu, event.version)
+        if self.rooms.receive(room, taken) is not Standing.PLACED:
+            raise ImportRefused("the room does not allow the join")
+        await self.rooms.journal.stored()
+        return room
 
 
 def _as_taken(event: Event, answer: StateAnswer) -> Pdu:
