@@ -136,7 +136,7 @@ class SyncRooms:
             )
             moved = self._movements(news, room, after, up_to)
         else:
-            state = state_before(room, ask.user_id, timeline, ask.only.state)
+            state = state_before(room, ask.user_id, up_to, timeline, ask.only.state)
             moved = room.joined
             if not was_in:
                 news.met |= room.joined
@@ -245,7 +245,9 @@ class SyncRooms:
             )
             news.parted |= room.joined
         elif was_member(room, ask.user_id):
-            state = state_before(room, ask.user_id, timeline, ask.only.state)
+            state = state_before(
+                room, ask.user_id, own.position, timeline, ask.only.state
+            )
         else:
             # Never a member: all there is to tell is that it is over.
             state = []

@@ -33,22 +33,31 @@ def newest(
 ) -> Timeline:
     """The last events in `after < position <= up_to`, as many as the filter wants.
 
+    It does not reach over a gap in what we know of the history.
+
     Args:
         ignored: users of whom only state events are shown.
     """
-    found = page(room, user_id, up_to, after, only, ignored)
+    known = room.root.position - 1 if room.root is not None else 0
+    first = max(after, min(known, up_to))
+    found = page(room, user_id, up_to, first, only, ignored)
     start = found.events[-1].position - 1 if found.events else up_to
-    return Timeline(found.events[::-1], found.end is not None, start)
+    limited = found.end is not None or room.index(after) < room.index(first)
+    return Timeline(found.events[::-1], limited, start)
 
 
 def state_before(
-    room: Room, user_id: str, timeline: Timeline, only: EventFilter
+    room: Room, user_id: str, up_to: int, timeline: Timeline, only: EventFilter
 ) -> list[Event]:
-    """The whole state right before a timeline, for a client that knows nothing."""
+    """The whole state right before a timeline, for a client that knows nothing.
+
+    Where it changed meanwhile without an event of the timeline, it is as it is after.
+    """
     if room.timeline[-1].position <= timeline.start:
         state = room.state
     else:
         state = room.state_at(timeline.start)
+        state |= _reverted(room, timeline.start, up_to)
     return _wanted(list(state.values()), room, user_id, timeline, only)
 
 
@@ -66,11 +75,17 @@ def state_between(
     for event in room.between(since, up_to):
         if event.key is not None and event.event_id not in shown:
             changes[event.key] = event
-    for key in room.reverted_between(since, up_to):
-        value = room.value_at(key, up_to)
-        if value is not None:
-            changes[key] = value
+    changes |= _reverted(room, since, up_to)
     return _wanted(list(changes.values()), room, user_id, timeline, only)
+
+
+def _reverted(room: Room, since: int, up_to: int) -> dict[StateKey, Event]:
+    """What the state is that changed otherwise than by an event of the timeline."""
+    return {
+        key: value
+        for key in room.reverted_between(since, up_to)
+        if (value := room.value_at(key, up_to)) is not None
+    }
 
 
 def _wanted(

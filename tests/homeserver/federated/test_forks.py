@@ -46,17 +46,18 @@ class ForkTests(FederatedTestCase):
         self.pass_time(700)
 
     def assertAgreed(self) -> None:
-        """Both have the same events and the same state, and show the same members."""
+        """Both know the same events and have the same state, and the same members."""
         rooms = [server.room(self.room_id) for server in (self.here, self.there)]
         one, other = rooms
-        self.assertEqual(set(one.events), set(other.events))
-        self.assertEqual(set(one.heads), set(other.heads))
+        # One may know an event as allowed that the other knows as soft-failed.
+        self.assertEqual({*one.events, *one.others}, {*other.events, *other.others})
         self.assertEqual(
             {key: event.event_id for key, event in one.state.items()},
             {key: event.event_id for key, event in other.state.items()},
         )
         self.assertEqual(one.joined, other.joined)
         for room in rooms:
+            # It does not matter how they came there.
             found = state_after(room, [*room.heads.values()])
             self.assertEqual(room.state, found)
 
@@ -177,6 +178,13 @@ class ForkTests(FederatedTestCase):
             self.do(is_alice, deed, value, carol)
         self.meet()
         self.assertAgreed()
+        # This follows all there is, and with it the histories are one again.
+        self.there.say(self.bob, self.room_id, "over")
+        self.pass_time()
+        self.assertAgreed()
+        for server in (self.here, self.there):
+            (head,) = server.room(self.room_id).heads.values()
+            self.assertEqual("over", head.content["body"])
 
     def do(self, is_alice: bool, deed: str, value: int, carol: str) -> None:
         """Something that one of the two does, if they may."""

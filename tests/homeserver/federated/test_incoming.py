@@ -60,6 +60,7 @@ class IncomingTests(FederatedTestCase):
         event = self.far.message(self.room, MALLORY, "hello")
         (signatures,) = event.pdu["signatures"].values()
         (signature,) = signatures.values()
+        wrong: dict[str, Any]
         for wrong in (
             {},
             {"far.test": {}},
@@ -139,6 +140,7 @@ class IncomingTests(FederatedTestCase):
     def test_what_has_not_the_form_of_an_event_is_refused(self) -> None:
         """Whatever is missing or has the wrong type."""
         event = self.far.message(self.room, MALLORY, "hello")
+        wrong: dict[str, Any]
         for wrong in (
             {"sender": "mallory"},
             {"sender": 7},
