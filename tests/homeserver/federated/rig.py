@@ -181,8 +181,8 @@ class Peer(Server):
     def get(self, destination: str, path: str, **query: Any) -> Any:
         """The answer to a signed GET; `path` is relative to `…/federation/`."""
         target = f"{_FEDERATION}/{path}"
-        if query:
-            target += "?" + urlencode(query, doseq=True)
+        if asked := urlencode(query, doseq=True):
+            target += "?" + asked
         return self.case.answer(self.client.get(destination, target))
 
     def put(self, destination: str, path: str, body: Any) -> Any:

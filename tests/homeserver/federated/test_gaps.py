@@ -35,7 +35,7 @@ class MissedTests(FederatedTestCase):
         self.here.set(self.alice, self.room_id, "m.room.topic", {"topic": limit})
         self.internet.down.clear()
         # Only the last event arrives by itself.
-        outgoing = self.here.service._federated.outgoing  # type: ignore[union-attr]
+        outgoing = self.here.service._federated.outgoing
         unsent = outgoing._destinations["b.test"].unsent
         del unsent[:-1]
         self.there.say(self.bob, self.room_id, "hello?")
@@ -135,7 +135,7 @@ class LyingTests(FederatedTestCase):
 
     async def tell(self, call: Call) -> Answer:
         """What the test says."""
-        empty = {"events": [], "pdus": [], "auth_chain": []}
+        empty: dict[str, Any] = {"events": [], "pdus": [], "auth_chain": []}
         return 200, empty | self.told
 
     @property
