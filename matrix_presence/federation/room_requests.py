@@ -81,6 +81,23 @@ class RoomRequests:
         path = f"send_leave/{_in_path(room_id, event_id)}"
         await self._put(destination, path, "", event, event, USUAL)
 
+    async def make_knock(
+        self, destination: str, room_id: str, user_id: str
+    ) -> Template:
+        """A knock that this server would take."""
+        versions = urlencode([("ver", name) for name in ROOM_VERSIONS])
+        path = f"{_V1}/make_knock/{_in_path(room_id, user_id)}?{versions}"
+        answer = await self.client.get(destination, path)
+        return read_template(answer, room_id, user_id, "knock")
+
+    async def send_knock(
+        self, destination: str, room_id: str, event_id: str, event: Pdu
+    ) -> list[Pdu]:
+        """Hand in a knock; what the one who knocks is shown of the room."""
+        path = f"{_V1}/send_knock/{_in_path(room_id, event_id)}"
+        answer = await self.client.put(destination, path, canonical(event))
+        return read_pdus(answer, "knock_room_state")
+
     async def invite(
         self,
         destination: str,

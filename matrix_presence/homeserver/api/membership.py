@@ -47,11 +47,16 @@ class MembershipEndpoints:
         """Ask to be let into the room of this id or alias."""
         requester = self.access.writer(call)
         reason = optional_text(call.json_or_empty(), "reason")
-        room_id, _ = await self._resolved(call.params["room_id"])
-        room = self._room(room_id)
-        self.access.memberships.knock(requester.user_id, room, reason)
+        via = [*call.queries("via"), *call.queries("server_name")]
+        room_id, servers = await self._resolved(call.params["room_id"])
+        elsewhere, rooms = self.access.elsewhere, self.access.rooms
+        user_id = requester.user_id
+        if elsewhere is None or is_here(rooms, rooms.get(room_id)):
+            self.access.memberships.knock(user_id, self._room(room_id), reason)
+        else:
+            await elsewhere.knocking.knock(user_id, room_id, (*via, *servers), reason)
         await self.access.done(requester)
-        return 200, {"room_id": room.room_id}
+        return 200, {"room_id": room_id}
 
     async def leave(self, call: Call) -> Answer:
         """Leave the room, or reject its invite."""

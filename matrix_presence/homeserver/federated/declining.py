@@ -8,14 +8,16 @@ import attrs
 
 from matrix_presence.cache.sharing import Sharing
 from matrix_presence.errors import Forbidden, MatrixError
-from matrix_presence.federation.client import FederationError
 from matrix_presence.federation.room_requests import RoomRequests
 from matrix_presence.homeserver.events import Event
+from matrix_presence.homeserver.federated.candidates import candidates, first_of
 from matrix_presence.homeserver.federated.templates import signed_template
 from matrix_presence.homeserver.rooms import Rooms
-from matrix_presence.ids import server_of
 
 logger = logging.getLogger(__name__)
+
+#: Who invited is asked, or whoever took the knock; a client waits for it.
+_MOST_SERVERS = 2
 
 
 @attrs.frozen(eq=False)
@@ -45,13 +47,15 @@ class Declining:
         outside = self.rooms.outside.get(user_id, room_id)
         if outside is None or outside.membership not in ("invite", "knock"):
             raise Forbidden("You are not in this room")
-        server = server_of(
-            outside.event.sender if outside.membership == "invite" else room_id
-        )
+
+        async def ask(server: str) -> Event:
+            return await self._handed_in(server, user_id, room_id, reason)
+
         try:
-            event = await self._handed_in(server, user_id, room_id, reason)
-        except (FederationError, MatrixError) as why:
-            logger.info("%s did not hear of a leave: %s", server, why)
+            servers = candidates(self.rooms, user_id, room_id, ())
+            event = await first_of(servers[:_MOST_SERVERS], ask)
+        except MatrixError as why:
+            logger.info("Nobody heard that %s does not come: %s", user_id, why)
             event = self.rooms.signer.outside_leave(outside.event)
         self.rooms.outside.place(event)
 

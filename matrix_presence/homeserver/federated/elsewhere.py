@@ -12,6 +12,7 @@ from matrix_presence.homeserver.federated.declining import Declining
 from matrix_presence.homeserver.federated.importing import RoomImport
 from matrix_presence.homeserver.federated.inviting import Inviting
 from matrix_presence.homeserver.federated.joining import Joining
+from matrix_presence.homeserver.federated.knocking import Knocking
 from matrix_presence.homeserver.federated.people import RemotePeople
 from matrix_presence.homeserver.memberships import Memberships
 from matrix_presence.homeserver.rooms import Rooms
@@ -24,6 +25,7 @@ class Elsewhere:
     joining: Joining
     declining: Declining
     inviting: Inviting
+    knocking: Knocking
     people: RemotePeople
 
     @classmethod
@@ -41,5 +43,6 @@ class Elsewhere:
             Joining(rooms, memberships, requests, imports),
             Declining(rooms, requests),
             Inviting(rooms, memberships, requests, ring),
+            Knocking(rooms, memberships, requests),
             RemotePeople(PeopleRequests(requests.client), clock),
         )

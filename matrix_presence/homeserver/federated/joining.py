@@ -6,21 +6,21 @@ with the state of the room. Only when all of that has been checked are we in.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import attrs
 
 from matrix_presence.cache.sharing import Sharing
 from matrix_presence.cache.turns import Turns
-from matrix_presence.errors import Forbidden, InvalidParam, NotFound
-from matrix_presence.federation.client import BadAnswer, FederationError, Refused
+from matrix_presence.errors import Forbidden, InvalidParam
+from matrix_presence.federation.client import BadAnswer, FederationError
 from matrix_presence.federation.room_answers import Pdu, StateAnswer
 from matrix_presence.federation.room_requests import RoomRequests
 from matrix_presence.homeserver.events import Event, Standing
+from matrix_presence.homeserver.federated.candidates import candidates, first_of
 from matrix_presence.homeserver.federated.importing import ImportRefused, RoomImport
 from matrix_presence.homeserver.federated.pdus import BadPdu
-from matrix_presence.homeserver.federated.refusals import as_refusal, the_best
+from matrix_presence.homeserver.federated.refusals import as_refusal
 from matrix_presence.homeserver.federated.templates import signed_template
 from matrix_presence.homeserver.memberships import Memberships
 from matrix_presence.homeserver.refusals import NobodyMayLetIn
@@ -29,11 +29,6 @@ from matrix_presence.homeserver.rooms import Rooms
 from matrix_presence.ids import is_server_name, server_of
 from matrix_presence.interfaces import Requester
 from matrix_presence.wire.signing import event_id_of
-
-logger = logging.getLogger(__name__)
-
-#: Servers that are tried, one after the other.
-_MOST_SERVERS = 8
 
 
 @attrs.frozen(eq=False)
@@ -120,42 +115,13 @@ class Joining:
                 return room
             if requester.is_guest:
                 raise Forbidden("Guests stay in the rooms of this server")
-            servers = self._servers(requester.user_id, room_id, via)
-            if not servers:
-                raise NotFound("This server knows no such room, nor whom to ask for it")
-            return await self._join(requester.user_id, room_id, servers, reason)
+            user_id = requester.user_id
 
-    def _servers(self, user_id: str, room_id: str, via: Iterable[str]) -> list[str]:
-        """Whom to ask: first who invited, last whom the room is named after."""
-        candidates: list[str] = []
-        outside = self.rooms.outside.get(user_id, room_id)
-        if outside is not None and outside.membership == "invite":
-            candidates.append(server_of(outside.event.sender))
-        candidates += via
-        room = self.rooms.get(room_id)
-        if room is not None:
-            # We are there, or were once.
-            candidates += (name for name, _ in room.servers.most_common())
-        candidates.append(server_of(room_id))
-        own = self.rooms.server_name
-        names = dict.fromkeys(
-            name for name in candidates if is_server_name(name) and name != own
-        )
-        return list(names)[:_MOST_SERVERS]
-
-    async def _join(
-        self, user_id: str, room_id: str, servers: Sequence[str], reason: str | None
-    ) -> Room:
-        failures: list[tuple[str, FederationError]] = []
-        for server in servers:
-            try:
+            async def ask(server: str) -> Room:
                 return await self._join_by(server, user_id, room_id, reason)
-            except FederationError as failure:
-                logger.info("%s did not let %s in: %s", server, user_id, failure)
-                failures.append((server, failure))
-                if _is_final(failure):
-                    break
-        raise the_best(failures)
+
+            servers = candidates(self.rooms, user_id, room_id, via)
+            return await first_of(servers, ask)
 
     async def _join_by(
         self, server: str, user_id: str, room_id: str, reason: str | None
@@ -199,14 +165,6 @@ def _as_taken(event: Event, answer: StateAnswer) -> Pdu:
     except Exception:  # It may be anything.
         is_ours = False
     return answer.event if is_ours else event.pdu
-
-
-def _is_final(failure: FederationError) -> bool:
-    """Whether no other server can say anything else."""
-    return (
-        isinstance(failure, Refused)
-        and failure.errcode == "M_INCOMPATIBLE_ROOM_VERSION"
-    )
 
 
 def is_here(rooms: Rooms, room: Room | None) -> bool:
