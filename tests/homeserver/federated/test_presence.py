@@ -1,4 +1,4 @@
-"""Presence follows who is in which room, over servers too."""
+"""Presence follows the members of rooms across servers (C-12, A-88)."""
 
 from __future__ import annotations
 
@@ -7,104 +7,105 @@ from urllib.parse import quote
 
 from tests.homeserver.federated.rig import FederatedTestCase, Homeserver, Peer
 
-FAR, OFF = "@fay:far.test", "@fred:off.test"
+MALLORY, OSCAR = "@mallory:far.test", "@oscar:off.test"
 
 
 class PresenceTests(FederatedTestCase):
-    """Two homeservers, and two servers of which it is seen what they get."""
+    """A room of ours, and users of other servers who come and go."""
 
     def setUp(self) -> None:
-        """Alice has something to show."""
+        """Alice is online."""
         super().setUp()
         self.here = self.homeserver("a.test")
-        self.there = self.homeserver("b.test")
         self.alice = self.here.register("alice")
-        self.bob = self.there.register("bob")
+        self.room_id = self.here.create(self.alice)
         self.far, self.off = self.peer("far.test"), self.peer("off.test")
+        self.put("online", "first")
 
-    def show(self, server: Homeserver, user_id: str, status: str) -> None:
-        """Somebody says how they are."""
-        path = f"presence/{quote(user_id, safe='')}/status"
-        body = {"presence": "online", "status_msg": status}
+    def put(
+        self,
+        presence: str,
+        status: str,
+        server: Homeserver | None = None,
+        user_id: str | None = None,
+    ) -> None:
+        """Set a status, and let it be shown and sent."""
+        server, user_id = server or self.here, user_id or self.alice
+        path = f"presence/{quote(user_id)}/status"
+        body = {"presence": presence, "status_msg": status}
         server.call(user_id, "PUT", path, body)
         self.pass_time(6)
 
-    def status(self, server: Homeserver, viewer: str, user_id: str) -> Any:
-        """The status message that a viewer reads; None if they may not look."""
-        path = f"presence/{quote(user_id, safe='')}/status"
-        response = server.ask(viewer, "GET", path)
-        return response.json.get("status_msg") if response.status == 200 else None
-
-    def told(self, peer: Peer) -> list[tuple[str, str | None]]:
-        """Users and status messages that a server was sent since the last call."""
+    def told(self, peer: Peer) -> list[Any]:
+        """The statuses of Alice that this server was told since the last call."""
         edus, peer.edus = peer.edus, []
         return [
-            (said["user_id"], said.get("status_msg"))
+            said["status_msg"]
             for _, edu, _ in edus
+            if edu["edu_type"] == "m.presence"
             for said in edu["content"]["push"]
+            if said["user_id"] == self.alice
         ]
 
-    def test_who_comes_in_is_seen_and_sees(self) -> None:
-        """Whatever they said before: each server tells the other (A-88, C-12)."""
-        self.show(self.here, self.alice, "mine")
-        self.show(self.there, self.bob, "his")
-        room_id = self.there.create(self.bob)
-        self.here.join(self.alice, room_id, "b.test")
-        self.pass_time(6)
-        self.assertEqual("his", self.status(self.here, self.alice, self.bob))
-        self.assertEqual("mine", self.status(self.there, self.bob, self.alice))
-        events = self.here.sync(self.alice)["presence"]["events"]
-        self.assertIn(self.bob, [event["sender"] for event in events])
+    def leave(self, peer: Peer, user_id: str) -> None:
+        """A user of the other server goes out."""
+        room = self.here.room(self.room_id)
+        content = {"membership": "leave"}
+        event = peer.event(room, user_id, "m.room.member", content, user_id)
+        self.assertEqual({event.event_id: {}}, peer.send("a.test", event.pdu))
 
-    def test_who_leaves_is_not_seen_and_does_not_see(self) -> None:
-        """From then on nothing is told (C-12)."""
-        room_id = self.there.create(self.bob)
-        self.here.join(self.alice, room_id, "b.test")
-        self.show(self.here, self.alice, "here")
-        self.here.leave(self.alice, room_id)
+    def test_a_server_that_comes_in_is_told_once_and_nobody_else(self) -> None:
+        """The presence of our members (C-12)."""
+        self.far.join("a.test", self.room_id, MALLORY)
         self.pass_time(6)
-        self.show(self.here, self.alice, "elsewhere")
-        self.show(self.there, self.bob, "alone")
-        self.assertIsNone(self.status(self.there, self.bob, self.alice))
-        self.assertIsNone(self.status(self.here, self.alice, self.bob))
-
-    def test_only_the_server_that_comes_in_is_told(self) -> None:
-        """Those that were there know it all already (C-12)."""
-        room_id = self.here.create(self.alice)
-        self.far.join("a.test", room_id, FAR)
-        self.show(self.here, self.alice, "mine")
-        self.assertIn((self.alice, "mine"), self.told(self.far))
-        self.off.join("a.test", room_id, OFF)
+        self.assertEqual(["first"], self.told(self.far))
+        self.off.join("a.test", self.room_id, OSCAR)
         self.pass_time(6)
-        self.assertEqual([(self.alice, "mine")], self.told(self.off))
+        self.assertEqual(["first"], self.told(self.off))
         self.assertEqual([], self.told(self.far))
 
-    def test_a_server_that_has_left_is_told_nothing(self) -> None:
-        """Neither presence nor what is said in the room (C-12)."""
-        room_id = self.here.create(self.alice)
-        for peer, user_id in ((self.far, FAR), (self.off, OFF)):
-            peer.join("a.test", room_id, user_id)
-        leave = self.far.event(
-            self.here.room(room_id), FAR, "m.room.member", {"membership": "leave"}, FAR
-        )
-        self.far.send("a.test", leave.pdu)
+    def test_a_server_that_has_left_is_told_no_more(self) -> None:
+        """The others are (C-12)."""
+        for peer, user_id in ((self.far, MALLORY), (self.off, OSCAR)):
+            peer.join("a.test", self.room_id, user_id)
+        self.pass_time(6)
+        self.leave(self.off, OSCAR)
+        self.told(self.far), self.told(self.off)
+        self.put("unavailable", "second")
+        self.assertEqual(["second"], self.told(self.far))
+        self.assertEqual([], self.told(self.off))
+
+    def test_a_server_that_was_put_out_is_told_no_more(self) -> None:
+        """By a ban (C-12)."""
+        self.far.join("a.test", self.room_id, MALLORY)
+        self.pass_time(6)
+        path = f"rooms/{quote(self.room_id)}/ban"
+        self.here.call(self.alice, "POST", path, {"user_id": MALLORY})
+        self.told(self.far)
+        self.put("unavailable", "second")
+        self.assertEqual([], self.told(self.far))
+
+    def test_members_of_both_servers_see_each_other(self) -> None:
+        """From the join on, also those who were there before (A-88)."""
+        there = self.homeserver("b.test")
+        bob = there.register("bob")
+        self.put("online", "I am Bob", there, bob)
+        since = self.here.sync(self.alice)["next_batch"]
+        there.join(bob, self.room_id, "a.test")
+        self.pass_time(6)
+        shown = self.here.sync(self.alice, since=since)["presence"]["events"]
+        (event,) = (each for each in shown if each["sender"] == bob)
+        self.assertEqual("I am Bob", event["content"]["status_msg"])
+        shown = there.sync(bob)["presence"]["events"]
+        (event,) = (each for each in shown if each["sender"] == self.alice)
+        self.assertEqual("first", event["content"]["status_msg"])
+
+    def test_it_is_the_same_after_a_restart(self) -> None:
+        """Who is in which room is known again before anything is sent (C-12)."""
+        self.far.join("a.test", self.room_id, MALLORY)
         self.pass_time(6)
         self.told(self.far)
-        self.far.pdus.clear()
-        self.show(self.here, self.alice, "among us")
-        self.here.say(self.alice, room_id, "among us")
-        self.pass_time()
-        self.assertEqual([], self.told(self.far))
-        self.assertEqual([], self.far.pdus)
-        self.assertIn((self.alice, "among us"), self.told(self.off))
-        self.assertEqual(1, len(self.off.pdus))
-
-    def test_after_a_restart_presence_goes_on(self) -> None:
-        """Who is in which room is known from the start."""
-        room_id = self.there.create(self.bob)
-        self.here.join(self.alice, room_id, "b.test")
-        self.show(self.here, self.alice, "before")
         self.here.restart()
-        self.pass_time()
-        self.show(self.here, self.alice, "after")
-        self.assertEqual("after", self.status(self.there, self.bob, self.alice))
+        self.put("unavailable", "later")
+        self.assertIn("later", self.told(self.far))
+        self.assertEqual([], self.told(self.off))
