@@ -200,7 +200,7 @@ class Outgoing:
     def _failed(self, known: _Destination, why: FederationError) -> None:
         self._backoff.failed(known.index, self._now())
         del known.unsent[:-_MOST_WHILE_DOWN]
-        first = self._backoff.failures(known.index) == 1
+        first = self._backoff.of(known.index).failures == 1
         log = logger.info if first else logger.debug
         log("%s did not get events: %s", known.name, why)
         self._sweep_later()
@@ -233,7 +233,7 @@ class Outgoing:
         failing = self._backoff.failing
         for index in BitMap(failing):
             known = self._by_index[index]
-            if self._backoff.retry_ts(index) <= now and known.unsent:
+            if self._backoff.of(index).retry_ts <= now and known.unsent:
                 self._ready[known.name] = None
         writing = Deferred.fromCoroutine(self._write_positions())
         writing.addErrback(lambda why: logger.error("Not written: %s", why))
