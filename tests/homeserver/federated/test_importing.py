@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from matrix_presence.homeserver.events import Event
-from matrix_presence.homeserver.federated import joining
 from matrix_presence.homeserver.federated.importing import allowed_events
 from matrix_presence.web.call import Answer, Call
 from matrix_presence.wire.room_versions import ROOM_VERSIONS
@@ -27,8 +26,9 @@ class ImportTests(FederatedTestCase):
         self.room_id = self.here.create(self.alice)
         self.mallory = self.peer("far.test")
         self.twist: Twist = lambda answer: None
-        # Nobody else is asked when it fails.
-        self.patch(joining, "_MOST_SERVERS", 1)
+        # The keys of the other server are known, but it cannot be asked for the room.
+        self.there.join(self.bob, self.here.create(self.alice), "a.test")
+        self.internet.down.add(b"a.test")
         base = "_matrix/federation"
         path = f"{base}/v1/make_join/{{room_id}}/{{user_id}}"
         self.mallory.router.add("GET", path, self.make_join)
@@ -85,7 +85,7 @@ class ImportTests(FederatedTestCase):
             self.twist = self.without(event_type)
             self.assertEqual(502, self.join())
             self.assertIsNone(self.there.rooms.get(self.room_id))
-            self.assertEqual({}, self.there.sync(self.bob).get("rooms", {}))
+            self.assertNotIn(self.room_id, self.there.rooms.of(self.bob).joined)
 
     def test_what_nobody_signed_is_left_out(self) -> None:
         """A forged event in the state, and whatever has no form."""
