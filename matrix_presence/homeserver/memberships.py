@@ -141,7 +141,7 @@ class Memberships:
         """
         checked_user_id(user_id)
         if server_of(user_id) != self._rooms.server_name:
-            raise Forbidden("This server does not invite users of other servers")
+            raise Forbidden("Users of other servers are invited with /invite only")
         if not self._people.exists(user_id):
             raise NotFound("There is no such user")
 

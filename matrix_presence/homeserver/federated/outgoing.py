@@ -12,6 +12,8 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable, Iterable
+from itertools import takewhile
+from operator import is_not
 
 import attrs
 from pyroaring import BitMap
@@ -23,6 +25,7 @@ from matrix_presence.cache.backoff import Backoff
 from matrix_presence.errors import MatrixError
 from matrix_presence.federation.client import FederationError, Refused
 from matrix_presence.federation.link import FederationLink
+from matrix_presence.federation.room_answers import Pdu
 from matrix_presence.homeserver.events import Event
 from matrix_presence.homeserver.federated.unsent import unsent_events
 from matrix_presence.homeserver.journal import Journal
@@ -35,7 +38,7 @@ logger = logging.getLogger(__name__)
 _A_TRANSACTION = 50
 #: Events kept for a server, and for one that is down.
 _MOST = 1000
-_MOST_WHILE_DOWN = 100
+_MOST_WHILE_DOWN = 50
 #: Transactions under way at the same time, over all servers.
 _AT_ONCE = 50
 #: Seconds between two looks at who may be tried again, and until it is written down who
@@ -81,6 +84,12 @@ class Outgoing:
         self._sending: dict[str, Deferred[None]] = {}
         #: Those whose position is not written down yet.
         self._moved: set[str] = set()
+        #: The position of the newest event, and of the newest that is on disk.
+        self._newest = self._on_disk = 0
+        #: What was sent last, and its JSON.
+        self._last_encoded: tuple[list[Pdu], bytes] = [], b"[]"
+        #: When it is begun to wait for the disk, while that is to come.
+        self._serving: IDelayedCall | None = None
         self._settling = False
         self._sweeping: IDelayedCall | None = None
         self._stopped = False
@@ -100,10 +109,12 @@ class Outgoing:
         for name, events in unsent_events(rooms, server_name, positions).items():
             self._destinations[name].unsent = events[-_MOST_WHILE_DOWN:]
             self._ready[name] = None
+            self._newest = max(self._newest, events[-1].position)
         self._serve_soon()
 
     def distribute(self, _room: Room, event: Event, servers: Iterable[str]) -> None:
         """These servers are to get this event."""
+        self._newest = event.position
         for name in servers:
             known = self._destinations.get(name)
             if known is None:
@@ -129,9 +140,10 @@ class Outgoing:
     async def stop(self) -> None:
         """Send no more, and write down who has got what."""
         self._stopped = True
-        if self._sweeping is not None:
-            self._sweeping.cancel()
-            self._sweeping = None
+        for timer in (self._serving, self._sweeping):
+            if timer is not None:
+                timer.cancel()
+        self._serving = self._sweeping = None
         for sending in list(self._sending.values()):
             sending.cancel()
         await self._write_positions()
@@ -144,18 +156,24 @@ class Outgoing:
 
     def _serve_soon(self) -> None:
         """Send once the events are on disk: what others have we must not forget."""
-        if self._ready and not self._settling and not self._stopped:
-            self._settling = True
-            self._clock.callLater(0, self._settle)
+        is_coming = self._settling or self._serving is not None
+        if self._ready and not is_coming and not self._stopped:
+            self._serving = self._clock.callLater(0, self._settle)
 
     def _settle(self) -> None:
+        self._serving, self._settling = None, True
         settling = Deferred.fromCoroutine(self._settled())
         settling.addErrback(lambda why: logger.error("Events are not sent: %s", why))
 
     async def _settled(self) -> None:
+        newest = self._newest
         try:
             await self._journal.stored()
             await self._journal.settled()
+            self._on_disk = newest
+        except Exception:
+            self._sweep_later()
+            raise
         finally:
             self._settling = False
         self._serve()
@@ -176,10 +194,9 @@ class Outgoing:
 
     async def _send(self, known: _Destination) -> None:
         """One transaction after the other, until there is no more to be sent."""
-        while known.unsent and not self._stopped:
-            events = known.unsent[:_A_TRANSACTION]
+        while events := self._sendable(known):
             try:
-                pdus = canonical([event.pdu for event in events])
+                pdus = self._encoded(events)
                 results = await self._link.send_pdus(known.name, pdus)
             except FederationError as why:
                 if not (isinstance(why, Refused) and why.status in _HOPELESS):
@@ -189,6 +206,24 @@ class Outgoing:
             else:
                 _log_refusals(known.name, results)
             self._arrived(known, events[-1].position)
+
+    def _sendable(self, known: _Destination) -> list[Event]:
+        """The events of the next transaction; none if they are not on disk yet."""
+        events = known.unsent[:_A_TRANSACTION]
+        return list(takewhile(lambda each: each.position <= self._on_disk, events))
+
+    def _encoded(self, events: list[Event]) -> bytes:
+        """The canonical JSON of these events.
+
+        Most servers in a room are brought the same at the same time.
+        """
+        pdus = [event.pdu for event in events]
+        before, encoded = self._last_encoded
+        # A redaction puts another object in the place of the event.
+        if len(before) != len(pdus) or any(map(is_not, before, pdus)):
+            encoded = canonical(pdus)
+            self._last_encoded = pdus, encoded
+        return encoded
 
     def _arrived(self, known: _Destination, position: int) -> None:
         known.position = position

@@ -107,6 +107,42 @@ class OutgoingTests(RoomsTestCase):
         held.callback(None)
         self.assertEqual([["hello"]], self.brought(self.far))
 
+    def test_what_comes_meanwhile_has_to_be_on_disk_too(self) -> None:
+        """It does not slip into the transaction behind the one that is under way."""
+        room_id = self.shared_room()
+        self.far.held = Deferred()
+        self.say(ALICE, room_id, "one")
+        self.pass_time()
+        held: Deferred[None] = Deferred()
+
+        async def settled() -> None:
+            await held
+
+        self.rooms.journal.settled = settled  # type: ignore[method-assign]  # a slow disk
+        self.say(ALICE, room_id, "two")
+        self.release(self.far.held)
+        self.pass_time()
+        self.assertEqual([["one"]], self.brought(self.far))
+        held.callback(None)
+        self.assertEqual([["two"]], self.brought(self.far))
+
+    def test_a_disk_that_fails_holds_nothing_up_for_long(self) -> None:
+        """What is on disk goes out a moment later."""
+        room_id = self.shared_room()
+        settled = self.rooms.journal.settled
+
+        async def fails() -> None:
+            raise OSError("no space")
+
+        self.rooms.journal.settled = fails  # type: ignore[method-assign]  # a full disk
+        self.say(ALICE, room_id)
+        self.pass_time()
+        self.assertIn("no space", self.logged_errors()[0])
+        self.assertEqual([], self.brought(self.far))
+        self.rooms.journal.settled = settled  # type: ignore[method-assign]
+        self.pass_time(10)
+        self.assertEqual([["hello"]], self.brought(self.far))
+
     def test_order_is_kept_one_transaction_at_a_time(self) -> None:
         """What is said meanwhile goes along with the next one (C-42)."""
         room_id = self.shared_room()
@@ -197,7 +233,7 @@ class OutgoingTests(RoomsTestCase):
         self.outgoing.back("far.test")
         self.pass_time()
         said = list(chain(*self.brought(self.far)))
-        self.assertEqual([str(number) for number in range(50, 150)], said)
+        self.assertEqual([str(number) for number in range(100, 150)], said)
 
     def test_a_restart_forgets_nothing(self) -> None:
         """What was not brought before is brought afterwards, and only that."""
@@ -232,6 +268,30 @@ class OutgoingTests(RoomsTestCase):
         said = list(chain(*self.brought(self.far)))
         self.assertEqual(["one", "leave " + DAVE], said[-2:])
         self.done(crashed.stop())
+
+    def test_what_is_said_last_is_sent_after_the_restart(self) -> None:
+        """A server that stops sends nothing more, and forgets nothing."""
+        room_id = self.shared_room()
+        self.say(ALICE, room_id, "last words")
+        self.stop()
+        self.assertEqual([], self.clock.getDelayedCalls())
+        self.assertEqual([], self.brought(self.far))
+        self.restart()
+        self.pass_time()
+        self.assertIn("last words", self.brought(self.far)[-1])
+
+    def test_what_is_under_way_when_the_server_stops_is_sent_again(self) -> None:
+        """Nobody knows whether it has arrived."""
+        room_id = self.shared_room()
+        self.far.held = Deferred()
+        self.say(ALICE, room_id, "did you hear")
+        self.pass_time()
+        self.stop()
+        self.release(self.far.held)
+        self.brought(self.far)
+        self.restart()
+        self.pass_time()
+        self.assertIn("did you hear", self.brought(self.far)[-1])
 
     def test_what_a_server_cannot_read_is_not_sent_for_ever(self) -> None:
         """It would get nothing any more."""
