@@ -88,12 +88,20 @@ class Server:
             RuntimeError: it ended or did not answer; says what it printed.
         """
         self.launch()
+        self.await_answer(timeout)
+        return self
+
+    def await_answer(self, timeout: float = 60.0) -> None:
+        """Wait at most `timeout` seconds for the first answer of a launched one.
+
+        Raises:
+            RuntimeError: it ended or did not answer; says what it printed.
+        """
         try:
             self._await_answer(time.monotonic() + timeout)
         except BaseException:
             self.kill()
             raise
-        return self
 
     def _await_answer(self, deadline: float) -> None:
         assert self._process is not None

@@ -9,13 +9,12 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-import attrs
 from synapse.api.constants import EduTypes
 from synapse.handlers.presence import presence_user_to_current_state_size_gauge
 from synapse.server import HomeServer
 from twisted.internet.defer import Deferred
 
-from matrix_presence.synapse import shapes
+from matrix_presence.synapse import relays, shapes
 from matrix_presence.synapse.activity import watch
 from matrix_presence.synapse.handler import SynapsePresence
 from matrix_presence.synapse.options import ModuleConfig, with_synapses
@@ -25,9 +24,6 @@ from matrix_presence.synapse.source import PresenceSource
 
 logger = logging.getLogger(__name__)
 
-#: So many a second are never reached.
-_UNLIMITED = 1_000_000
-
 
 def build(
     homeserver: HomeServer, config: ModuleConfig, stock: Callable[[HomeServer], Any]
@@ -35,7 +31,7 @@ def build(
     """The presence handler of this homeserver, on this process of it."""
     if homeserver.get_instance_name() not in homeserver.config.worker.writers.presence:
         # Synapse's own handler of a worker relays to the one that writes.
-        return stock(homeserver)
+        return _relaying(homeserver, stock(homeserver))
     reason = why_not(homeserver)
     if reason is not None:
         logger.error("Presence stays with Synapse: %s", reason)
@@ -52,6 +48,15 @@ def build(
         return stock(homeserver)
     logger.info("Presence is served by matrix_presence")
     return presence
+
+
+def _relaying(homeserver: HomeServer, handler: Any) -> Any:
+    """Synapse's own handler, which tells the writer a little more."""
+    try:
+        relays.refine(homeserver, handler)
+    except Exception:
+        logger.exception("Presence is relayed as Synapse does it")
+    return handler
 
 
 def why_not(homeserver: HomeServer) -> str | None:
@@ -71,10 +76,9 @@ def why_not(homeserver: HomeServer) -> str | None:
 
 def _taken_over(homeserver: HomeServer, config: ModuleConfig) -> SynapsePresence:
     """Our handler, with all of its parts where Synapse's would be."""
-    parts = Parts(homeserver, with_synapses(config.presence, homeserver.config))
-    presence = SynapsePresence(
-        homeserver, parts, keep_status=config.keep_status_when_omitted
-    )
+    merged = with_synapses(config.presence, homeserver.config)
+    parts = Parts(homeserver, merged, config.own)
+    presence = SynapsePresence(homeserver, parts)
     homeserver.register_async_shutdown_handler(
         phase="before", eventType="shutdown", shutdown_func=parts.stop
     )
@@ -88,10 +92,7 @@ def _taken_over(homeserver: HomeServer, config: ModuleConfig) -> SynapsePresence
     registry = homeserver.get_federation_registry()
     registry.edu_handlers[EduTypes.PRESENCE] = presence.incoming_presence
     # Ours governs: it loses nothing, and counts changes, not syncs.
-    limits = homeserver.config.ratelimiting
-    limits.rc_presence_per_user = attrs.evolve(
-        limits.rc_presence_per_user, per_second=_UNLIMITED, burst_count=_UNLIMITED
-    )
+    relays.lift_limits(homeserver)
     notifier.add_replication_callback(parts.memberships.poke)
     watch(notifier, homeserver.is_mine_id, presence.active)
     # Read when the database was opened; it would be kept for ever.

@@ -22,23 +22,19 @@ from synapse.types import JsonDict, UserID
 from matrix_presence.errors import LimitExceeded, MatrixError
 from matrix_presence.interfaces import Requester
 from matrix_presence.rules.states import BY_NAME, OFFLINE
+from matrix_presence.synapse.inputs import INPUT, SAYS_NOTHING
 from matrix_presence.synapse.parts import Parts
-from matrix_presence.synapse.polls import Poll, stated_by
+from matrix_presence.synapse.polls import Poll
+from matrix_presence.synapse.statements import stated_by
 from matrix_presence.wire.edu import Update
 from matrix_presence.wire.requests import checked_status_msg, modern_states
 
 
 @PresenceHandler.register
 class SynapsePresence:
-    """Takes the place of Synapse's `PresenceHandler`, without being one.
+    """Takes the place of Synapse's `PresenceHandler`, without being one."""
 
-    Args:
-        keep_status: a status that is set without a message keeps the one there is.
-    """
-
-    def __init__(
-        self, homeserver: HomeServer, parts: Parts, *, keep_status: bool
-    ) -> None:
+    def __init__(self, homeserver: HomeServer, parts: Parts) -> None:
         self.parts = parts
         self._store = homeserver.get_datastores().main
         self._is_mine = homeserver.is_mine_id
@@ -46,7 +42,7 @@ class SynapsePresence:
         self._cache = parts.cache
         self._readiness = parts.readiness
         self._states = parts.states
-        self._keep_status = keep_status
+        self._own = parts.own
         self._names = frozenset(modern_states(busy=parts.config.busy))
         self._workers = parts.workers
         # It knows how to reach all federation senders, and asks us for states.
@@ -76,7 +72,7 @@ class SynapsePresence:
         force_notify: bool = False,
         is_sync: bool = False,
     ) -> None:
-        """A status is set; or, with `is_sync`, a worker tells of a sync.
+        """A status is set; or, with `is_sync`, another process relays something.
 
         Raises:
             SynapseError: the status is none, or too many were set.
@@ -87,8 +83,10 @@ class SynapsePresence:
         await self._ready()
         user_id = target_user.to_string()
         if is_sync:
-            with Poll(self.parts, user_id, device_id, BY_NAME[name], True):
-                pass
+            told = state.get(INPUT)
+            self._workers.relayed(user_id, device_id, BY_NAME[name], told)
+            if told in (None, SAYS_NOTHING):
+                self.parts.came_back(user_id)
             return
         requester = Requester(
             user_id, device_id, is_appservice=self._is_appservices(user_id)
@@ -110,7 +108,7 @@ class SynapsePresence:
             self._announce(user_id)
 
     def _message(self, user_id: str, state: JsonDict) -> str | None:
-        if "status_msg" in state or not self._keep_status:
+        if "status_msg" in state or not self._own.keep_status_when_omitted:
             limit = self.parts.config.status_msg_limit
             return checked_status_msg(state.get("status_msg"), limit) or None
         user = self._cache.users.find(user_id)

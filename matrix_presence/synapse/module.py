@@ -11,11 +11,13 @@ from synapse.module_api.errors import ConfigError as SynapseConfigError
 
 from matrix_presence.config import ConfigError
 from matrix_presence.device_inputs import NO_DEVICE
+from matrix_presence.synapse.inputs import DEACTIVATED, LOGGED_OUT, REACTIVATED
 from matrix_presence.synapse.options import ModuleConfig, parse_entry
 from matrix_presence.synapse.takeover import build, install, is_installed
 
 if TYPE_CHECKING:
     from matrix_presence.synapse.parts import Parts
+    from matrix_presence.synapse.relays import Relay
 
 logger = logging.getLogger(__name__)
 
@@ -62,22 +64,32 @@ class PresenceModule:
         """Our presence, if this process of the homeserver has it."""
         return getattr(self._homeserver.get_presence_handler(), "parts", None)
 
+    def _relay(self) -> Relay | None:
+        """Our way to the process that has it, where this one does not."""
+        handler = self._homeserver.get_presence_handler()
+        return getattr(handler, "matrix_presence_relay", None)
+
     async def on_logged_out(
         self, user_id: str, device_id: str | None, access_token: str
     ) -> None:
         """A device is gone, and what it stated ends with it."""
-        parts = self._parts()
+        parts, relay = self._parts(), self._relay()
         if parts is not None:
             handler = parts.handler
             device = NO_DEVICE if device_id is None else device_id
             parts.readiness.then(lambda: handler.logged_out(user_id, device))
+        elif relay is not None:
+            await relay.tell(user_id, device_id, LOGGED_OUT)
 
     async def on_deactivation_changed(
         self, user_id: str, deactivated: bool, by_admin: bool
     ) -> None:
         """An account is no more, or has been brought back."""
-        parts = self._parts()
+        parts, relay = self._parts(), self._relay()
         if parts is not None:
             handler = parts.handler
             told = handler.deactivated if deactivated else handler.registered
             parts.readiness.then(lambda: told(user_id))
+        elif relay is not None:
+            what = DEACTIVATED if deactivated else REACTIVATED
+            await relay.tell(user_id, None, what)

@@ -19,7 +19,7 @@ from matrix_presence.config import (
     RcPresence,
     parse,
 )
-from matrix_presence.kinds import SWITCH
+from matrix_presence.kinds import SWITCH, TIMEOUT
 from matrix_presence.options import option, parse_section, shown
 
 #: By option: where Synapse has it.
@@ -45,7 +45,7 @@ _DEFAULTS = {
 
 
 @attrs.frozen
-class _Own:
+class Own:
     """Options that only make sense beside Synapse."""
 
     keep_status_when_omitted: bool = option(
@@ -54,6 +54,12 @@ class _Own:
         "Whether setting a presence without a status message keeps the message. "
         "Clients that go idle by themselves set one without.",
     )
+    worker_timeout: int = option(
+        TIMEOUT,
+        "5m",
+        "After how long a silence another process of the homeserver, and with it its "
+        "polls, is taken for gone.",
+    )
 
 
 @attrs.frozen
@@ -61,7 +67,7 @@ class ModuleConfig:
     """The entry, read; Synapse's part is still at its defaults."""
 
     presence: PresenceConfig
-    keep_status_when_omitted: bool = True
+    own: Own = attrs.Factory(Own)
 
 
 def parse_entry(written: Mapping[str, Any] | None) -> ModuleConfig:
@@ -74,7 +80,7 @@ def parse_entry(written: Mapping[str, Any] | None) -> ModuleConfig:
         raise ConfigError(f"config takes a section of options, not {shown(written)}")
     own: dict[str, Any] = {}
     presence: dict[str, Any] = dict(_DEFAULTS)
-    own_names = {field.name for field in attrs.fields(_Own)}
+    own_names = {field.name for field in attrs.fields(Own)}
     for key, value in (written or {}).items():
         if key in _SYNAPSES:
             raise ConfigError(
@@ -84,12 +90,7 @@ def parse_entry(written: Mapping[str, Any] | None) -> ModuleConfig:
         if key in _NOT_HERE:
             raise ConfigError(f"{key} is about endpoints that stay Synapse's own")
         (own if key in own_names else presence)[key] = value
-    return ModuleConfig(
-        presence=parse(presence),
-        keep_status_when_omitted=parse_section(
-            _Own, own, "config"
-        ).keep_status_when_omitted,
-    )
+    return ModuleConfig(presence=parse(presence), own=parse_section(Own, own, "config"))
 
 
 def with_synapses(config: PresenceConfig, synapse: HomeServerConfig) -> PresenceConfig:

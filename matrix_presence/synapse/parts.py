@@ -31,6 +31,7 @@ from matrix_presence.synapse.journal import (
 )
 from matrix_presence.synapse.listeners import Listeners
 from matrix_presence.synapse.memberships import Memberships
+from matrix_presence.synapse.options import Own
 from matrix_presence.synapse.readiness import Readiness
 from matrix_presence.synapse.states import States
 from matrix_presence.synapse.store import RESTORED, SynapseStore
@@ -48,10 +49,13 @@ _CHANGES_AT_ONCE = 2000
 class Parts:
     """All of presence for one Synapse, on the process that writes presence."""
 
-    def __init__(self, homeserver: HomeServer, config: PresenceConfig) -> None:
+    def __init__(
+        self, homeserver: HomeServer, config: PresenceConfig, own: Own
+    ) -> None:
         self._homeserver = homeserver
         self._clock = clock = homeserver.get_reactor()
         self.config = config
+        self.own = own
         store = homeserver.get_datastores().main
         self.cache = cache = PresenceCache(
             homeserver.hostname,
@@ -80,7 +84,7 @@ class Parts:
         self.handler = PresenceHandler(
             clock, cache, config, self.ticks, self._persistence
         )
-        self.workers = WorkerPolls(clock, self.handler)
+        self.workers = WorkerPolls(clock, self.handler, own.worker_timeout)
         self.receiver = Receiver(cache, config, self.handler)
         self.memberships = Memberships(homeserver, self.handler)
         self._sweep = Sweep(clock, self.handler, cache.wheel.width)

@@ -8,7 +8,7 @@ from typing import Any
 from synapse.types import UserID
 from twisted.internet.defer import Deferred
 
-from matrix_presence.synapse import polls
+from matrix_presence.synapse import statements
 from tests.synapse.rig import ALICE, BOB, CAROL, ROOM, SynapseTestCase
 
 
@@ -260,7 +260,7 @@ class SyncTests(SynapseTestCase):
         self.assertEqual("offline", self.state(ALICE).state)
         request = SimpleNamespace(url="/sync?timeout=0&set_presence=online")
         current = SimpleNamespace(request=request)
-        self.patch(polls, "current_context", lambda: current)
+        self.patch(statements, "current_context", lambda: current)
         self.sync(ALICE)
         self.assertEqual("online", self.state(ALICE).state)
 

@@ -37,7 +37,7 @@ class OptionTests(TestCase):
         for written in (None, nothing):
             config = parse_entry(written)
             self.assertEqual(50, config.presence.client_wakeups_per_second)
-            self.assertTrue(config.keep_status_when_omitted)
+            self.assertTrue(config.own.keep_status_when_omitted)
 
     def test_options_are_read_strictly(self) -> None:
         """Unknown ones and values that do not fit are named."""
@@ -165,13 +165,6 @@ class FailClosedTests(SynapseTestCase):
         (said,) = self.logged_errors()
         self.assertIn("Presence stays with Synapse", said)
 
-    def test_worker_keeps_synapses_own(self) -> None:
-        """It relays to the process that writes presence; nothing is said."""
-        self.synapse.config.worker.writers.presence = ["another"]
-        homeserver: Any = self.synapse
-        built = assembly.build(homeserver, parse_entry({}), self.stock)
-        self.assertEqual("stock", built)
-
     def test_real_synapse_has_all_shapes(self) -> None:
         """Those that can be seen without a running one; interop tests see the rest."""
         update = _NotifierUserStream.update_and_fetch_deferreds
@@ -261,5 +254,7 @@ class PartsTests(SynapseTestCase):
         """There is nothing to write."""
         homeserver: Any = self.synapse
         synapse: Any = self.synapse.config
-        parts = Parts(homeserver, with_synapses(parse_entry({}).presence, synapse))
+        config = parse_entry({})
+        merged = with_synapses(config.presence, synapse)
+        parts = Parts(homeserver, merged, config.own)
         self.successResultOf(parts.stop())
