@@ -73,6 +73,8 @@ class DeviceInputs:
         #: Presence lists; None where there are none.
         self.lists = lists
         self._seconds = clock.seconds
+        #: Users looked at because their time had come, since the start.
+        self.timed_out = 0
         self.cache = cache
         # Every sync and every message comes by these.
         self._user_of, self._first_device = cache.users.index, cache.users.first_device
@@ -103,9 +105,17 @@ class DeviceInputs:
     # What clients do.
 
     def set_status(
-        self, requester: Requester, presence: int, status_msg: str | None
+        self,
+        requester: Requester,
+        presence: int,
+        status_msg: str | None,
+        *,
+        is_limited: bool = True,
     ) -> Deferred[None]:
         """A user sets their status; fires when it is on disk.
+
+        Args:
+            is_limited: whether the rate limit counts it.
 
         Raises:
             LimitExceeded: too many at once. The newest refused status is applied when
@@ -128,7 +138,7 @@ class DeviceInputs:
                 self._persistence.durable(user).addErrback(lambda _: None)
 
         now, limit = self.now(), self._status_limit
-        wait = limit.take(user, now)
+        wait = limit.take(user, now) if is_limited else 0
         self._postponed.status_set(user, device_id)
         if wait:
             until = now + wait
@@ -288,6 +298,7 @@ class DeviceInputs:
         """Look at up to `most` users who are due; whether there may be more."""
         now = self.now()
         due = self.cache.wheel.due(now, most)
+        self.timed_out += len(due)
         for user in due:
             try:
                 if not self.cache.users.is_local[user]:

@@ -10,14 +10,14 @@ from collections.abc import Callable
 from typing import Any
 
 from synapse.api.constants import EduTypes
-from synapse.handlers.presence import presence_user_to_current_state_size_gauge
 from synapse.server import HomeServer
 from twisted.internet.defer import Deferred
 
 from matrix_presence.synapse import relays, shapes
 from matrix_presence.synapse.activity import watch
+from matrix_presence.synapse.counters import show_sizes
 from matrix_presence.synapse.handler import SynapsePresence
-from matrix_presence.synapse.options import ModuleConfig, with_synapses
+from matrix_presence.synapse.options import ModuleConfig, Own, with_synapses
 from matrix_presence.synapse.parts import Parts
 from matrix_presence.synapse.sliding import keep_connected
 from matrix_presence.synapse.source import PresenceSource
@@ -31,7 +31,7 @@ def build(
     """The presence handler of this homeserver, on this process of it."""
     if homeserver.get_instance_name() not in homeserver.config.worker.writers.presence:
         # Synapse's own handler of a worker relays to the one that writes.
-        return _relaying(homeserver, stock(homeserver))
+        return _relaying(homeserver, stock(homeserver), config.own)
     reason = why_not(homeserver)
     if reason is not None:
         logger.error("Presence stays with Synapse: %s", reason)
@@ -50,10 +50,10 @@ def build(
     return presence
 
 
-def _relaying(homeserver: HomeServer, handler: Any) -> Any:
+def _relaying(homeserver: HomeServer, handler: Any, own: Own) -> Any:
     """Synapse's own handler, which tells the writer a little more."""
     try:
-        relays.refine(homeserver, handler)
+        relays.refine(homeserver, handler, own)
     except Exception:
         logger.exception("Presence is relayed as Synapse does it")
     return handler
@@ -61,50 +61,49 @@ def _relaying(homeserver: HomeServer, handler: Any) -> Any:
 
 def why_not(homeserver: HomeServer) -> str | None:
     """Why presence is left to Synapse; None where it need not be."""
-    if not homeserver.config.server.track_presence:
+    if not homeserver.config.server.presence_enabled:
         return "its option presence.enabled switches presence off"
     absent = shapes.missing(homeserver)
     if absent:
         return f"this version of Synapse has no {', '.join(absent)}"
-    if homeserver.config.server.presence_router_module_class is not None:
-        return "it has a presence router"
-    router = homeserver.get_presence_router()
-    if getattr(router, "_get_interested_users_callbacks", None):
-        return "a module routes presence"
     return None
 
 
 def _taken_over(homeserver: HomeServer, config: ModuleConfig) -> SynapsePresence:
     """Our handler, with all of its parts where Synapse's would be."""
-    merged = with_synapses(config.presence, homeserver.config)
-    parts = Parts(homeserver, merged, config.own)
+    own = config.own
+    parts = Parts(homeserver, with_synapses(config, homeserver.config), own)
     presence = SynapsePresence(homeserver, parts)
     homeserver.register_async_shutdown_handler(
         phase="before", eventType="shutdown", shutdown_func=parts.stop
     )
     store, notifier = homeserver.get_datastores().main, homeserver.get_notifier()
+    source: Any = PresenceSource(parts, store)
     # Frozen and slotted: nobody is meant to do this.
-    object.__setattr__(
-        homeserver.get_event_sources().sources,
-        "presence",
-        PresenceSource(parts.cache, parts.states, store, parts.readiness),
-    )
+    object.__setattr__(homeserver.get_event_sources().sources, "presence", source)
     registry = homeserver.get_federation_registry()
     registry.edu_handlers[EduTypes.PRESENCE] = presence.incoming_presence
-    # Ours governs: it loses nothing, and counts changes, not syncs.
-    relays.lift_limits(homeserver)
+    if own.lenient_rate_limit:
+        # Ours governs: it loses nothing, and counts changes, not syncs.
+        relays.lift_limits(homeserver)
     notifier.add_replication_callback(parts.memberships.poke)
-    watch(notifier, homeserver.is_mine_id, presence.active)
+    if own.all_messages_are_activity:
+        watch(notifier, homeserver.is_mine_id, presence.active)
     # Read when the database was opened; it would be kept for ever.
     store.take_presence_startup_info()
-    presence_user_to_current_state_size_gauge.register_hook(
-        homeserver_instance_id=homeserver.get_instance_id(),
-        hook=lambda: {(homeserver.hostname,): len(parts.cache.users)},
-    )
-    if hasattr(homeserver, "get_sliding_sync_handler"):
-        # Later, because that one may ask for a presence handler itself.
+    show_sizes(homeserver, parts.cache)
+    # Later, because both may ask for a presence handler themselves.
+    parts.readiness.then(lambda: _let_modules_read(homeserver, source))
+    if own.sliding_sync_connects and hasattr(homeserver, "get_sliding_sync_handler"):
         parts.readiness.then(lambda: keep_connected(homeserver, parts))
     homeserver.get_reactor().callWhenRunning(
         lambda: Deferred.fromCoroutine(parts.start())
     )
     return presence
+
+
+def _let_modules_read(homeserver: HomeServer, source: Any) -> None:
+    """The module API has kept the source that there was when it was made."""
+    api = homeserver.get_module_api()
+    if hasattr(api, "_presence_stream"):
+        api._presence_stream = source

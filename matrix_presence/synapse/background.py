@@ -6,13 +6,16 @@ waits for it is resumed in none; a request that waits for us gets its own back.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from synapse.logging.context import PreserveLoggingContext
 from synapse.server import HomeServer
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -40,3 +43,9 @@ def in_background(
 
     homeserver.run_as_background_process(name, run)
     return done
+
+
+def log_failure(why: Failure, what: str) -> None:
+    """The end of something that nobody waits for: one line, unless it was ended."""
+    if not why.check(CancelledError):
+        logger.error("%s: %s", what, why)

@@ -8,7 +8,7 @@ kept.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from typing import Any
 
 from synapse.api.constants import EduTypes
@@ -21,7 +21,7 @@ from synapse.types import JsonDict, UserID
 
 from matrix_presence.errors import LimitExceeded, MatrixError
 from matrix_presence.interfaces import Requester
-from matrix_presence.rules.states import BY_NAME, OFFLINE
+from matrix_presence.rules.states import BY_NAME, OFFLINE, ONLINE
 from matrix_presence.synapse.inputs import INPUT, SAYS_NOTHING
 from matrix_presence.synapse.parts import Parts
 from matrix_presence.synapse.polls import Poll
@@ -43,6 +43,7 @@ class SynapsePresence:
         self._readiness = parts.readiness
         self._states = parts.states
         self._own = parts.own
+        self._counters = parts.counters
         self._names = frozenset(modern_states(busy=parts.config.busy))
         self._workers = parts.workers
         # It knows how to reach all federation senders, and asks us for states.
@@ -60,8 +61,10 @@ class SynapsePresence:
     ) -> AbstractContextManager[None]:
         """To be held while a stream of this device is open."""
         stated = stated_by(presence_state)
+        if stated is None and not self._own.hiding_outlasts_syncs:
+            stated = ONLINE
         # Who hides says so; a guest, whom Synapse lets look at one room, says nothing.
-        counts = affect_presence or stated == OFFLINE
+        counts = self.parts.tracks and (affect_presence or stated == OFFLINE)
         return Poll(self.parts, user_id, device_id, stated, counts)
 
     async def set_state(
@@ -80,12 +83,17 @@ class SynapsePresence:
         name = state.get("presence")
         if name not in self._names:
             raise SynapseError(400, "Invalid presence state")
+        if not self.parts.tracks:
+            return
         await self._ready()
+        self._counters.updates.inc()
         user_id = target_user.to_string()
         if is_sync:
             told = state.get(INPUT)
             self._workers.relayed(user_id, device_id, BY_NAME[name], told)
             if told in (None, SAYS_NOTHING):
+                if self._own.syncs_are_activity and BY_NAME[name] == ONLINE:
+                    self._handler.active(user_id, device_id)
                 self.parts.came_back(user_id)
             return
         requester = Requester(
@@ -125,7 +133,9 @@ class SynapsePresence:
 
     def active(self, user_id: str, device_id: str | None) -> None:
         """The same, with the id of the user as text."""
-        if self._readiness.is_ready:
+        if self.parts.tracks and self._readiness.is_ready:
+            self._counters.bumps.inc()
+            self._counters.updates.inc()
             self._handler.active(
                 user_id, device_id, is_appservice=self._is_appservices(user_id)
             )
@@ -186,6 +196,7 @@ class SynapsePresence:
         for state in states:
             if state.state not in BY_NAME:
                 raise SynapseError(400, "Invalid presence state")
+            self._counters.updates.inc()
             self._impose(state)
             if force_notify:
                 self._announce(state.user_id)
@@ -193,25 +204,26 @@ class SynapsePresence:
     def _impose(self, state: UserPresenceState) -> None:
         presence = BY_NAME[state.state]
         # Of other servers' users it is taken as if they had said it. Of ours, as a
-        # status of a device that has no name; one above the limit comes later.
+        # status of a device that has no name.
         self._handler.told(
             Update(state.user_id, presence, state.status_msg, None, False, {})
         )
         if self._is_mine(state.user_id):
-            with suppress(LimitExceeded):
-                done = self._handler.set_status(
-                    Requester(state.user_id), presence, state.status_msg
-                )
-                # It is kept in memory where the database refuses it.
-                done.addErrback(lambda _: None)
+            done = self._handler.set_status(
+                Requester(state.user_id), presence, state.status_msg, is_limited=False
+            )
+            # It is kept in memory where the database refuses it.
+            done.addErrback(lambda _: None)
 
     # What other servers and other processes tell.
 
     async def incoming_presence(self, origin: str, content: JsonDict) -> None:
         """An EDU of another server. Whatever is in it, it fails no transaction."""
-        if self._readiness.is_ready:
+        if self.parts.tracks and self._readiness.is_ready:
             edu = {"edu_type": EduTypes.PRESENCE, "content": content}
+            before = self.parts.receiver.applied
             self.parts.receiver.edu_received(origin, edu)
+            self._counters.received(self.parts.receiver.applied - before)
             if self.parts.sender is not None:
                 self.parts.sender.back(origin)
 

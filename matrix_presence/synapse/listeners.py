@@ -41,6 +41,8 @@ class Listeners(Waiting):
         self._cache = cache
         self._notifier = notifier
         self._polls: dict[str, int] = {}
+        #: By user: the last position at which a module had something for them.
+        self._routed: dict[int, int] = {}
         #: Whose turn it is.
         self._turn: deque[int] = deque()
         self._taking_turns = False
@@ -69,6 +71,12 @@ class Listeners(Waiting):
             del self._polls[user_id]
             self.users.discard(self._cache.users.index[user_id])
 
+    def routed(self, users: BitMap, position: int) -> None:
+        """A module wants these to hear of something that was at this position."""
+        for user in users:
+            self._routed[user] = position
+        self.changed(users, urgent=True)
+
     def _has_news(self, user: int) -> bool:
         """Whether a poll of this user may be waiting although there is something."""
         stream = self._notifier.user_to_user_stream.get(self._cache.users.ids[user])
@@ -78,7 +86,8 @@ class Listeners(Waiting):
         if since == self._cache.position:
             return False
         return bool(
-            self._cache.changed_for(user, since)
+            self._routed.get(user, 0) > since
+            or self._cache.changed_for(user, since)
             or self._cache.farewells.since(since, user)
         )
 

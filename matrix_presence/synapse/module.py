@@ -44,10 +44,13 @@ class PresenceModule:
 
     def __init__(self, config: ModuleConfig, api: ModuleApi) -> None:
         self._homeserver = api._hs
+        self.config = config
         if not is_installed(PresenceModule):
             logger.error(
                 "Presence stays with Synapse: this version builds it in another way"
             )
+            return
+        if not config.own.logout_ends_presence:
             return
         try:
             api.register_password_auth_provider_callbacks(

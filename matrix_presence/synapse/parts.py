@@ -18,11 +18,11 @@ from matrix_presence.cache.presence_cache import PresenceCache
 from matrix_presence.config import PresenceConfig
 from matrix_presence.federation.receiver import Receiver
 from matrix_presence.federation.sender import Sender
-from matrix_presence.handler import PresenceHandler
 from matrix_presence.rows import restore_row
 from matrix_presence.service import slot_width
 from matrix_presence.sweep import Sweep
 from matrix_presence.synapse.background import in_background
+from matrix_presence.synapse.counters import CountedHandler, Counters
 from matrix_presence.synapse.federation import SynapseFederation
 from matrix_presence.synapse.journal import (
     Journal,
@@ -33,6 +33,7 @@ from matrix_presence.synapse.listeners import Listeners
 from matrix_presence.synapse.memberships import Memberships
 from matrix_presence.synapse.options import Own
 from matrix_presence.synapse.readiness import Readiness
+from matrix_presence.synapse.routing import Routing
 from matrix_presence.synapse.states import States
 from matrix_presence.synapse.store import RESTORED, SynapseStore
 from matrix_presence.synapse.workers import WorkerPolls
@@ -66,7 +67,10 @@ class Parts:
         cache.show_local(config.local)
         cache.position = store.get_current_presence_token()
         self.readiness = Readiness(clock)
-        self.states = States(cache, config.last_active_granularity)
+        self.states = States(
+            cache, config.last_active_granularity, hides=own.hiding_outlasts_syncs
+        )
+        self.counters = Counters(homeserver.hostname, cache)
         self._store = SynapseStore(homeserver)
         self._journal = Journal(clock, cache, self._store)
         self.listeners = Listeners(
@@ -81,9 +85,10 @@ class Parts:
         self._persistence = JournaledPersistence(
             clock, cache, self._store, self._journal, config.persist_interval
         )
-        self.handler = PresenceHandler(
+        self.handler = CountedHandler(
             clock, cache, config, self.ticks, self._persistence
         )
+        self.handler.counters = self.counters
         self.workers = WorkerPolls(clock, self.handler, own.worker_timeout)
         self.receiver = Receiver(cache, config, self.handler)
         self.memberships = Memberships(homeserver, self.handler)
@@ -92,7 +97,7 @@ class Parts:
         #: Who is present only because they were before the restart.
         self._restored = BitMap()
         self._appservices = homeserver.get_application_service_handler()
-        self.ticks.observers.append(self._tell_appservices)
+        self.ticks.observers += [self._tell_appservices, self.counters.ticked]
 
     def came_back(self, user_id: str) -> None:
         """A client of this user has said something: that counts from now on."""
@@ -102,12 +107,26 @@ class Parts:
                 self._restored.discard(user)
                 self.handler.logged_out(user_id, RESTORED)
 
+    @property
+    def tracks(self) -> bool:
+        """Whether what people do is taken for presence; else only modules set it."""
+        return self.config.enabled is True
+
     def federate(self, queue: PresenceFederationQueue) -> None:
         """From now on tell other servers, by this queue of Synapse's."""
+        self.routing = Routing(
+            self._homeserver,
+            self.cache,
+            self.states,
+            self.listeners,
+            queue,
+            self.readiness,
+        )
+        self.ticks.observers.append(self.routing.ticked)
         federation = SynapseFederation(
             self._homeserver, queue, self.states, self.readiness
         )
-        if self.config.federation_outgoing:
+        if self.config.federation_outgoing and self.tracks:
             self.sender = Sender(self._clock, self.cache, self.config, federation)
             self.ticks.observers.append(self.sender.ticked)
 
@@ -134,8 +153,11 @@ class Parts:
             # With what there is by now: it heals, as people come back.
             logger.exception("Presence could not be loaded completely")
         self.ticks.joins_are_news = True
+        self.counters.start()
         self._persistence.start()
-        self._sweep.start()
+        if self.tracks:
+            # What only modules set, nothing but modules changes.
+            self._sweep.start()
         if self.sender is not None:
             self.sender.start()
         self.readiness.ready()

@@ -17,6 +17,7 @@ from synapse.types import JsonDict, UserID
 
 from matrix_presence.synapse.activity import watch
 from matrix_presence.synapse.inputs import INPUT, SAYS_NOTHING
+from matrix_presence.synapse.options import Own
 from matrix_presence.synapse.statements import stated_by
 
 logger = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ _UNLIMITED = 1_000_000
 _SHAPES = ("_federation", "bump_presence_active_time", "set_state", "user_syncing")
 
 
-def refine(homeserver: HomeServer, handler: Any) -> None:
+def refine(homeserver: HomeServer, handler: Any, own: Own) -> None:
     """Let Synapse's handler of this process tell the writer all that it should know.
 
     Without what this relies on it stays as it is: what is relayed is enough to go on.
@@ -39,18 +40,19 @@ def refine(homeserver: HomeServer, handler: Any) -> None:
         if absent:
             logger.error("Presence is relayed as Synapse does it: no %s", absent)
         return
-    relay = Relay(homeserver, handler)
+    relay = Relay(homeserver, handler, tells_silence=own.hiding_outlasts_syncs)
     handler.matrix_presence_relay = relay
     handler.set_state = relay.set_state
     handler.bump_presence_active_time = relay.active
     # The writer tells other servers, whichever process it is that sends.
     handler._federation = None
-    if hasattr(handler, "_last_sent_presence"):
+    if own.lenient_rate_limit and hasattr(handler, "_last_sent_presence"):
         # It relays only now and then, and the writer has limits of its own: a sync that
         # is one too many is a sync all the same.
         lift_limits(homeserver)
-    watch(homeserver.get_notifier(), homeserver.is_mine_id, relay.sent)
-    if hasattr(homeserver, "get_sliding_sync_handler"):
+    if own.all_messages_are_activity:
+        watch(homeserver.get_notifier(), homeserver.is_mine_id, relay.sent)
+    if own.sliding_sync_connects and hasattr(homeserver, "get_sliding_sync_handler"):
         # Later, because that one asks for a presence handler itself.
         homeserver.get_reactor().callWhenRunning(relay.keep_connected)
 
@@ -64,11 +66,18 @@ def lift_limits(homeserver: HomeServer) -> None:
 
 
 class Relay:
-    """Between the callers of Synapse's handler and that handler."""
+    """Between the callers of Synapse's handler and that handler.
 
-    def __init__(self, homeserver: HomeServer, handler: Any) -> None:
+    Args:
+        tells_silence: whether to tell that a sync says nothing about its user.
+    """
+
+    def __init__(
+        self, homeserver: HomeServer, handler: Any, *, tells_silence: bool
+    ) -> None:
         self._homeserver = homeserver
         self._handler = handler
+        self._tells_silence = tells_silence
         self._set_state = handler.set_state
         self._bump = handler.bump_presence_active_time
         granularity = homeserver.config.server.presence_last_active_granularity
@@ -87,7 +96,7 @@ class Relay:
         """A status, or with `is_sync` what a sync says, as Synapse's handler has it."""
         if not is_sync:
             self._active.discard((target_user.to_string(), device_id))
-        elif stated_by(state["presence"]) is None:
+        elif self._tells_silence and stated_by(state["presence"]) is None:
             state = {**state, INPUT: SAYS_NOTHING}
         await self._set_state(target_user, device_id, state, force_notify, is_sync)
 

@@ -11,9 +11,7 @@ from synapse.logging.context import make_deferred_yieldable
 from synapse.storage.databases.main import DataStore
 from synapse.types import UserID
 
-from matrix_presence.cache.presence_cache import PresenceCache
-from matrix_presence.synapse.readiness import Readiness
-from matrix_presence.synapse.states import States
+from matrix_presence.synapse.parts import Parts
 
 
 class PresenceSource:
@@ -23,17 +21,13 @@ class PresenceSource:
         store: Synapse's, which knows to whom a module wants all of presence sent.
     """
 
-    def __init__(
-        self,
-        cache: PresenceCache,
-        states: States,
-        store: DataStore,
-        readiness: Readiness,
-    ) -> None:
-        self._cache = cache
-        self._states = states
+    def __init__(self, parts: Parts, store: DataStore) -> None:
+        self._cache = parts.cache
+        self._states = parts.states
+        self._readiness = parts.readiness
+        self._routing = parts.routing
+        self._counters = parts.counters
         self._store = store
-        self._readiness = readiness
 
     def get_current_key(self) -> int:
         """The position up to which everything can be read."""
@@ -69,25 +63,40 @@ class PresenceSource:
             full = self._store.should_user_receive_full_presence_with_token
             if await full(user_id, since):
                 since, include_offline = None, False
+        besides = await self._routing.shown_to(user_id)
         # Nothing is awaited from here on: position and states belong together.
         cache, now = self._cache, self._readiness.now()
         position = cache.position
         if since == position:
             return [], position
         viewer = cache.users.intern(user_id)
-        chosen = self._chosen(viewer, since, explicit_room_id)
+        if explicit_room_id is not None:
+            besides = besides | self._members(explicit_room_id)
+        chosen = self._chosen(viewer, since, besides)
         if not include_offline:
             chosen &= cache.present
         return [self._states.of(one, now) for one in chosen], position
 
-    def _chosen(self, viewer: int, since: int | None, room_id: str | None) -> BitMap:
+    def _members(self, room_id: str) -> BitMap:
+        rooms = self._cache.rooms
+        room = rooms.index.get(room_id)
+        return BitMap() if room is None else rooms.members_of((room,))
+
+    def _chosen(self, viewer: int, since: int | None, besides: BitMap) -> BitMap:
+        """Who is new to the viewer.
+
+        Args:
+            besides: whom they see although they share no room.
+        """
         cache = self._cache
-        looked_into = BitMap()
-        room = cache.rooms.index.get(room_id) if room_id is not None else None
-        if room is not None:
-            looked_into = cache.rooms.members_of((room,))
         if since is None:
-            return (cache.seen_by(viewer) | looked_into) - cache.gone
-        chosen = cache.changed_for(viewer, since)
-        chosen |= cache.farewells.since(since, viewer)
-        return chosen | cache.changes.since(since, looked_into)
+            return (cache.seen_by(viewer) | besides) - cache.gone
+        if cache.is_complete(since):
+            self._counters.incremental.inc()
+            changed = cache.changes.since(since, besides)
+        else:
+            self._counters.full.inc()
+            changed = besides
+        # Not in place: what comes from outside is not to be changed.
+        changed = changed | cache.changed_for(viewer, since)
+        return changed | cache.farewells.since(since, viewer)

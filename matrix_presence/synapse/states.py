@@ -5,8 +5,8 @@ from __future__ import annotations
 from synapse.api.presence import UserPresenceState
 
 from matrix_presence.cache.presence_cache import PresenceCache
-from matrix_presence.rules.states import NAMES
 from matrix_presence.rules.users import is_currently_active
+from matrix_presence.wire.content import MODERN_NAMES
 
 
 class States:
@@ -14,24 +14,28 @@ class States:
 
     Args:
         granularity: ms for which an activity counts as current.
+        hides: whether somebody who hides does not show when they were last here.
     """
 
-    def __init__(self, cache: PresenceCache, granularity: int) -> None:
+    def __init__(self, cache: PresenceCache, granularity: int, *, hides: bool) -> None:
         self._cache = cache
         self._granularity = granularity
+        self._hides = hides
 
     def of(self, user: int, now: int) -> UserPresenceState:
         """A user as they stand at `now` (epoch ms).
 
-        Somebody who hides does not show when they were last here (B-51).
+        Somebody who hides does not show when they were last here (B-51). Free for chat
+        is online to Synapse and its clients (X-1).
         """
         users = self._cache.users
         presence = users.presence(user)
         last_active_ts = users.last_active_ts[user]
+        hidden = self._hides and users.is_hidden(user)
         return UserPresenceState(
             user_id=users.ids[user],
-            state=NAMES[presence],
-            last_active_ts=0 if users.is_hidden(user) else last_active_ts,
+            state=MODERN_NAMES[presence],
+            last_active_ts=0 if hidden else last_active_ts,
             last_federation_update_ts=users.told_ts[user],
             last_user_sync_ts=now if presence else 0,
             status_msg=users.status_msg[user],

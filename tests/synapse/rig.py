@@ -307,6 +307,7 @@ class Synapse:
         self.sources = SimpleNamespace(presence=SimpleNamespace())
         self.notifier = Notifier(self.sources)
         self.registry = SimpleNamespace(edu_handlers={})
+        self.api = SimpleNamespace(_presence_stream=None)
         self.sliding = SimpleNamespace(wait_for_sync_for_user=self.slide)
         self.sliding_polls: list[Deferred[str]] = []
         self.told_appservices: list[tuple[int, list[str]]] = []
@@ -315,12 +316,12 @@ class Synapse:
         self.config = SimpleNamespace(
             worker=SimpleNamespace(writers=SimpleNamespace(presence=["master"])),
             server=SimpleNamespace(
+                presence_enabled=True,
                 track_presence=True,
                 presence_last_active_granularity=60_000,
                 presence_sync_online_timeout=30_000,
                 presence_idle_timeout=300_000,
                 presence_include_offline_users_on_sync=False,
-                presence_router_module_class=None,
                 rooms_to_exclude_from_presence=["!excluded:hs"],
             ),
             ratelimiting=SimpleNamespace(rc_presence_per_user=limit(0.1, 10)),
@@ -361,7 +362,11 @@ class Synapse:
 
     def get_presence_router(self) -> Any:
         """Nobody routes."""
-        return SimpleNamespace(_get_interested_users_callbacks=[])
+        return SimpleNamespace(_get_users_for_states_callbacks=[])
+
+    def get_module_api(self) -> Any:
+        """Other modules read by it."""
+        return self.api
 
     def get_application_service_handler(self) -> Any:
         """Keeps what it is told."""

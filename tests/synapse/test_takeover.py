@@ -55,13 +55,13 @@ class OptionTests(TestCase):
     def test_synapses_own_options_count(self) -> None:
         """Times, limits and rooms come from its sections."""
         synapse: Any = Synapse(Reactor(), Store()).config
-        config = with_synapses(parse_entry({}).presence, synapse)
+        config = with_synapses(parse_entry({}), synapse)
         self.assertEqual(300_000, config.idle_timeout)
         self.assertEqual(10, config.rc_presence.per_user.burst_count)
         self.assertEqual(("!excluded:hs",), config.exclude_rooms_from_presence)
         synapse.server.presence_sync_online_timeout = 7_200_000
         self.assertGreater(
-            with_synapses(parse_entry({}).presence, synapse).busy_online_timeout,
+            with_synapses(parse_entry({}), synapse).busy_online_timeout,
             7_200_000,
         )
 
@@ -145,13 +145,8 @@ class FailClosedTests(SynapseTestCase):
 
     def test_presence_that_is_switched_off(self) -> None:
         """There is nothing to take over."""
-        self.synapse.config.server.track_presence = False
+        self.synapse.config.server.presence_enabled = False
         self.stays("presence.enabled")
-
-    def test_presence_router(self) -> None:
-        """Routes are not ours to ignore."""
-        self.synapse.config.server.presence_router_module_class = object
-        self.stays("router")
 
     def test_import_that_is_missing(self) -> None:
         """A version without something we import starts all the same."""
@@ -255,6 +250,5 @@ class PartsTests(SynapseTestCase):
         homeserver: Any = self.synapse
         synapse: Any = self.synapse.config
         config = parse_entry({})
-        merged = with_synapses(config.presence, synapse)
-        parts = Parts(homeserver, merged, config.own)
+        parts = Parts(homeserver, with_synapses(config, synapse), config.own)
         self.successResultOf(parts.stop())
