@@ -17,7 +17,7 @@ from matrix_presence.synapse import relays, shapes
 from matrix_presence.synapse.activity import watch
 from matrix_presence.synapse.counters import show_sizes
 from matrix_presence.synapse.handler import SynapsePresence
-from matrix_presence.synapse.options import ModuleConfig, Own, with_synapses
+from matrix_presence.synapse.options import ModuleConfig, with_synapses
 from matrix_presence.synapse.parts import Parts
 from matrix_presence.synapse.sliding import keep_connected
 from matrix_presence.synapse.source import PresenceSource
@@ -31,7 +31,7 @@ def build(
     """The presence handler of this homeserver, on this process of it."""
     if homeserver.get_instance_name() not in homeserver.config.worker.writers.presence:
         # Synapse's own handler of a worker relays to the one that writes.
-        return _relaying(homeserver, stock(homeserver), config.own)
+        return _relaying(homeserver, config, stock(homeserver))
     reason = why_not(homeserver)
     if reason is not None:
         logger.error("Presence stays with Synapse: %s", reason)
@@ -50,10 +50,11 @@ def build(
     return presence
 
 
-def _relaying(homeserver: HomeServer, handler: Any, own: Own) -> Any:
+def _relaying(homeserver: HomeServer, config: ModuleConfig, handler: Any) -> Any:
     """Synapse's own handler, which tells the writer a little more."""
     try:
-        relays.refine(homeserver, handler, own)
+        merged = with_synapses(config, homeserver.config)
+        relays.refine(homeserver, handler, merged, config.own)
     except Exception:
         logger.exception("Presence is relayed as Synapse does it")
     return handler

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import attrs
 from synapse.config.homeserver import HomeServerConfig
+from synapse.config.server import ServerConfig
 
 from matrix_presence.config import (
     ConfigError,
@@ -23,6 +24,20 @@ from matrix_presence.config import (
 from matrix_presence.kinds import SWITCH, TIMEOUT, several, text
 from matrix_presence.options import option, parse_section, reference, shown
 
+#: By option: what Synapse calls what its section says.
+_READ = {
+    "last_active_granularity": "presence_last_active_granularity",
+    "sync_online_timeout": "presence_sync_online_timeout",
+    "idle_timeout": "presence_idle_timeout",
+    "include_offline_users_on_sync": "presence_include_offline_users_on_sync",
+    "exclude_rooms_from_presence": "rooms_to_exclude_from_presence",
+}
+#: Not every version has all of these. What this one has not the entry may say.
+LACKING = frozenset(
+    name
+    for name, read in _READ.items()
+    if read not in ServerConfig.read_config.__code__.co_names
+)
 #: By option: where Synapse has it.
 _SYNAPSES = {
     "enabled": "presence.enabled",
@@ -181,7 +196,7 @@ def parse_entry(written: Mapping[str, Any] | None) -> ModuleConfig:
     own: dict[str, Any] = {}
     presence: dict[str, Any] = {}
     for key, value in {**_defaults(compat=compat), **options}.items():
-        if key in _SYNAPSES:
+        if key in _SYNAPSES and key not in LACKING:
             raise ConfigError(
                 f"{key} is an option of Synapse itself; "
                 f"set {_SYNAPSES[key]} in homeserver.yaml instead"
@@ -234,7 +249,11 @@ def with_synapses(config: ModuleConfig, synapse: HomeServerConfig) -> PresenceCo
         ConfigError: they contradict one another.
     """
     server, limit = synapse.server, synapse.ratelimiting.rc_presence_per_user
-    sync_online = server.presence_sync_online_timeout
+    found = {
+        name: getattr(server, read, getattr(config.presence, name))
+        for name, read in _READ.items()
+    }
+    found["exclude_rooms_from_presence"] = tuple(found["exclude_rooms_from_presence"])
     enabled: bool | Literal["untracked"] = server.presence_enabled
     if enabled and not server.track_presence:
         enabled = "untracked"
@@ -244,14 +263,12 @@ def with_synapses(config: ModuleConfig, synapse: HomeServerConfig) -> PresenceCo
         per_user = PerUser(per_second=0)
     return attrs.evolve(
         config.presence,
+        **found,
         enabled=enabled,
-        last_active_granularity=server.presence_last_active_granularity,
-        sync_online_timeout=sync_online,
-        idle_timeout=server.presence_idle_timeout,
         # Synapse lets the one be longer than the other, which is never busy.
-        busy_online_timeout=max(config.presence.busy_online_timeout, sync_online + 1),
-        include_offline_users_on_sync=server.presence_include_offline_users_on_sync,
-        exclude_rooms_from_presence=tuple(server.rooms_to_exclude_from_presence),
+        busy_online_timeout=max(
+            config.presence.busy_online_timeout, found["sync_online_timeout"] + 1
+        ),
         rc_presence=attrs.evolve(config.presence.rc_presence, per_user=per_user),
         busy=synapse.experimental.msc3026_enabled,
     )

@@ -15,6 +15,7 @@ import attrs
 from synapse.server import HomeServer
 from synapse.types import JsonDict, UserID
 
+from matrix_presence.config import PresenceConfig
 from matrix_presence.synapse.activity import watch
 from matrix_presence.synapse.inputs import INPUT, SAYS_NOTHING
 from matrix_presence.synapse.options import Own
@@ -30,7 +31,9 @@ _UNLIMITED = 1_000_000
 _SHAPES = ("_federation", "bump_presence_active_time", "set_state", "user_syncing")
 
 
-def refine(homeserver: HomeServer, handler: Any, own: Own) -> None:
+def refine(
+    homeserver: HomeServer, handler: Any, config: PresenceConfig, own: Own
+) -> None:
     """Let Synapse's handler of this process tell the writer all that it should know.
 
     Without what this relies on it stays as it is: what is relayed is enough to go on.
@@ -40,7 +43,8 @@ def refine(homeserver: HomeServer, handler: Any, own: Own) -> None:
         if absent:
             logger.error("Presence is relayed as Synapse does it: no %s", absent)
         return
-    relay = Relay(homeserver, handler, tells_silence=own.hiding_outlasts_syncs)
+    pause = config.last_active_granularity / _PARTS_OF_GRANULARITY
+    relay = Relay(homeserver, handler, pause, tells_silence=own.hiding_outlasts_syncs)
     handler.matrix_presence_relay = relay
     handler.set_state = relay.set_state
     handler.bump_presence_active_time = relay.active
@@ -69,19 +73,19 @@ class Relay:
     """Between the callers of Synapse's handler and that handler.
 
     Args:
+        pause: ms for which activity of a device that was told is not told again.
         tells_silence: whether to tell that a sync says nothing about its user.
     """
 
     def __init__(
-        self, homeserver: HomeServer, handler: Any, *, tells_silence: bool
+        self, homeserver: HomeServer, handler: Any, pause: float, *, tells_silence: bool
     ) -> None:
         self._homeserver = homeserver
         self._handler = handler
         self._tells_silence = tells_silence
         self._set_state = handler.set_state
         self._bump = handler.bump_presence_active_time
-        granularity = homeserver.config.server.presence_last_active_granularity
-        self._pause = granularity / 1000 / _PARTS_OF_GRANULARITY
+        self._pause = pause / 1000
         #: Whose activity has been told, since a moment ago.
         self._active: set[tuple[str, str | None]] = set()
 

@@ -24,10 +24,10 @@ from contrib.bench.people import (
 )
 from contrib.bench.servers import Server
 from contrib.bench.synapse_server import synapse_server
+from matrix_presence.synapse.options import LACKING
 
 #: Short, so that a test sees people idle and leave.
 TIMES = {
-    "enabled": True,
     "idle_timeout": "3s",
     "last_active_granularity": "1s",
     "sync_online_timeout": "2s",
@@ -38,8 +38,15 @@ PATIENCE = 15.0
 
 def sections(config: Mapping[str, Any] | None) -> dict[str, Any]:
     """What is different in homeserver.yaml; None leaves the module out."""
+    ours = {name: time for name, time in TIMES.items() if name in LACKING}
+    if isinstance(config, Mapping):
+        config = {**ours, **config}
     entry = {"module": "matrix_presence.synapse.PresenceModule", "config": config}
-    return {"presence": TIMES, "modules": [] if config is None else [entry]}
+    times = {name: time for name, time in TIMES.items() if name not in LACKING}
+    return {
+        "presence": {"enabled": True, **times},
+        "modules": [] if config is None else [entry],
+    }
 
 
 def change(server: Server, sections: Mapping[str, Any]) -> None:
@@ -428,7 +435,7 @@ def test_stock_presence_goes_on_when_the_module_is_gone(tmp_path: Path) -> None:
     [
         ({"client_windw": 1}, "client_window"),
         ({"client_window": "soon"}, "client_window"),
-        ({"idle_timeout": "5m"}, "presence.idle_timeout"),
+        ({"rc_presence": {}}, "rc_presence"),
         (["soon"], "config"),
     ],
 )

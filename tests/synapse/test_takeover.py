@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred
 
 import matrix_presence.synapse
 from matrix_presence.config import ConfigError
-from matrix_presence.synapse import PresenceModule, assembly, shapes, takeover
+from matrix_presence.synapse import PresenceModule, assembly, options, shapes, takeover
 from matrix_presence.synapse.options import ModuleConfig, parse_entry, with_synapses
 from matrix_presence.synapse.parts import Parts
 from tests.base import TestCase
@@ -48,8 +48,8 @@ class OptionTests(TestCase):
 
     def test_options_of_synapse_are_refused_with_their_place(self) -> None:
         """They are set where they always were."""
-        said = self.refusal({"idle_timeout": "5m"})
-        self.assertIn("presence.idle_timeout", said)
+        said = self.refusal({"include_offline_users_on_sync": True})
+        self.assertIn("presence.include_offline_users_on_sync", said)
         self.assertIn("Synapse", self.refusal({"disabled_put": 403}))
 
     def test_synapses_own_options_count(self) -> None:
@@ -64,6 +64,16 @@ class OptionTests(TestCase):
             with_synapses(parse_entry({}), synapse).busy_online_timeout,
             7_200_000,
         )
+
+    def test_options_that_synapse_lacks_are_ours(self) -> None:
+        """Older versions do not let them be set; the entry does then."""
+        synapse: Any = Synapse(Reactor(), Store()).config
+        del synapse.server.presence_idle_timeout
+        self.patch(options, "LACKING", frozenset({"idle_timeout"}))
+        ours = parse_entry({"idle_timeout": "7m"})
+        self.assertEqual(420_000, with_synapses(ours, synapse).idle_timeout)
+        self.patch(options, "LACKING", frozenset())
+        self.assertIn("presence.idle_timeout", self.refusal({"idle_timeout": "7m"}))
 
     def test_fault_is_a_fault_to_synapse_too(self) -> None:
         """It refuses to start, with the sentence."""
