@@ -32,7 +32,10 @@ def build(
     if homeserver.get_instance_name() not in homeserver.config.worker.writers.presence:
         # Synapse's own handler of a worker relays to the one that writes.
         return _relaying(homeserver, config, stock(homeserver))
-    reason = why_not(homeserver)
+    try:
+        reason = why_not(homeserver)
+    except Exception as fault:
+        reason = f"this version of it is unlike those known: {fault!r}"
     if reason is not None:
         logger.error("Presence stays with Synapse: %s", reason)
         return stock(homeserver)

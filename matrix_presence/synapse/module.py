@@ -43,9 +43,9 @@ class PresenceModule:
         return parsed
 
     def __init__(self, config: ModuleConfig, api: ModuleApi) -> None:
-        self._homeserver = api._hs
+        self._homeserver: Any = getattr(api, "_hs", None)
         self.config = config
-        if not is_installed(PresenceModule):
+        if self._homeserver is None or not is_installed(PresenceModule):
             logger.error(
                 "Presence stays with Synapse: this version builds it in another way"
             )

@@ -36,7 +36,8 @@ _READ = {
 LACKING = frozenset(
     name
     for name, read in _READ.items()
-    if read not in ServerConfig.read_config.__code__.co_names
+    if hasattr(ServerConfig.read_config, "__code__")
+    and read not in ServerConfig.read_config.__code__.co_names
 )
 #: By option: where Synapse has it.
 _SYNAPSES = {

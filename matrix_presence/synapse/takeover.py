@@ -12,7 +12,8 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from synapse.server import HomeServer, cache_in_self
+from synapse import server as synapse_server
+from synapse.server import HomeServer
 
 logger = logging.getLogger(__name__)
 
@@ -29,9 +30,10 @@ def install(module: type[Any], build: Build) -> None:
 
     Does nothing if the getter is not what it is known to be; see `is_installed`.
     """
-    current: Any = HomeServer.get_presence_handler
+    current: Any = getattr(HomeServer, "get_presence_handler", None)
     stock = getattr(current, "__wrapped__", None)
-    if hasattr(current, _MARK) or stock is None:
+    cache_in_self = getattr(synapse_server, "cache_in_self", None)
+    if hasattr(current, _MARK) or stock is None or cache_in_self is None:
         return
 
     # `cache_in_self` goes by the name of the function.
@@ -48,7 +50,8 @@ def install(module: type[Any], build: Build) -> None:
 
 def is_installed(module: type[Any]) -> bool:
     """Whether homeservers get their handler from this module."""
-    return getattr(HomeServer.get_presence_handler, _MARK, None) is module
+    getter = getattr(HomeServer, "get_presence_handler", None)
+    return getattr(getter, _MARK, None) is module
 
 
 def build(
@@ -58,7 +61,7 @@ def build(
     try:
         # Here, because a module that cannot be imported keeps Synapse from starting.
         from matrix_presence.synapse import assembly
-    except ImportError as absent:
-        logger.error("Presence stays with Synapse: %s", absent)
+    except Exception as fault:
+        logger.error("Presence stays with Synapse: %s", fault)
         return stock(homeserver)
     return assembly.build(homeserver, config, stock)

@@ -24,7 +24,7 @@ from contrib.bench.people import (
 )
 from contrib.bench.servers import Server
 from contrib.bench.synapse_server import synapse_server
-from matrix_presence.synapse.options import LACKING
+from tests.synapse import LACKING
 
 #: Short, so that a test sees people idle and leave.
 TIMES = {

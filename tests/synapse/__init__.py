@@ -10,4 +10,7 @@ if importlib.util.find_spec("synapse") is None:
 with warnings.catch_warnings():
     # At its import, Synapse uses what Twisted has deprecated.
     warnings.simplefilter("ignore", DeprecationWarning)
-    import matrix_presence.synapse  # noqa: F401  # for what comes with it
+    # First of all, for what comes with it.
+    from matrix_presence.synapse.options import LACKING
+
+__all__ = ["LACKING"]

@@ -1,0 +1,95 @@
+"""A Synapse that is not built as those known starts all the same, with its presence."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+from unittest import mock
+
+from synapse import server as synapse_server
+from synapse.handlers.presence import PresenceHandler
+from synapse.notifier import _NotifierUserStream
+from synapse.server import HomeServer
+from synapse.storage.databases.main.presence import PresenceStore
+
+import matrix_presence.synapse
+from matrix_presence.synapse import shapes
+from tests.synapse.in_process import InProcessTestCase
+
+#: As it is before any test has the module read its configuration.
+_stock_getter: Any = HomeServer.get_presence_handler
+
+
+class AlteredTests(InProcessTestCase):
+    """Each time one thing that the module relies on is another, or gone."""
+
+    def setUp(self) -> None:
+        """Begin before anything of the module has happened."""
+        self.patch(HomeServer, "get_presence_handler", _stock_getter)
+
+    def without(self, owner: Any, name: str) -> None:
+        """Take it away until the end of this test."""
+        patcher = mock.patch.object(owner, name)
+        patcher.start()
+        delattr(owner, name)
+        self.addCleanup(patcher.stop)
+
+    def stays(self, word: str) -> None:
+        """Start; presence is Synapse's own and works, and one line says why."""
+        super().setUp()
+        (said,) = self.logged_errors()
+        self.assertIn("Presence stays with Synapse", said)
+        self.assertIn(word, said)
+        self.assertIs(PresenceHandler, type(self.presence))
+        alice, bob = self.person("alice"), self.person("bob")
+        self.room(alice, bob)
+        self.put(alice, "online", status_msg="as ever")
+        self.assertEqual("as ever", self.get(alice, bob)["status_msg"])
+        shown, _ = self.sync(bob)
+        self.assertEqual("as ever", shown[alice.user_id]["status_msg"])
+
+    def test_method_that_is_gone(self) -> None:
+        """It is named."""
+        self.without(PresenceStore, "get_all_presence_updates")
+        self.stays("DataStore.get_all_presence_updates")
+
+    def test_method_that_wants_more(self) -> None:
+        """It is named too."""
+        stock = _NotifierUserStream.update_and_fetch_deferreds
+
+        def wants_more(self: Any, token: Any, now: int, *more: Any) -> Any:
+            return stock(self, token, now)
+
+        self.patch(_NotifierUserStream, "update_and_fetch_deferreds", wants_more)
+        self.stays("wants_more")
+
+    def test_place_that_cannot_be_looked_into(self) -> None:
+        """Whatever comes of looking, it does not go further."""
+
+        def look(homeserver: Any) -> list[str]:
+            raise AttributeError("somewhere else")
+
+        self.patch(shapes, "missing", look)
+        self.stays("somewhere else")
+
+    def test_import_that_fails(self) -> None:
+        """Of the module's own code, where something of Synapse's is gone."""
+        package = vars(matrix_presence.synapse)
+        name = "matrix_presence.synapse.assembly"
+        with mock.patch.dict(package), mock.patch.dict(sys.modules, {name: None}):
+            package.pop("assembly", None)
+            self.stays("assembly")
+
+    def test_getter_that_is_built_otherwise(self) -> None:
+        """There is no way in."""
+        self.patch(HomeServer, "get_presence_handler", _unwrapped)
+        self.stays("another way")
+
+    def test_getters_that_are_not_cached_as_they_were(self) -> None:
+        """There is none either."""
+        self.without(synapse_server, "cache_in_self")
+        self.stays("another way")
+
+
+def _unwrapped(homeserver: HomeServer) -> Any:
+    return _stock_getter(homeserver)
