@@ -75,7 +75,12 @@ class PresenceSource:
         chosen = self._chosen(viewer, since, besides)
         if not include_offline:
             chosen &= cache.present
-        return [self._states.of(one, now) for one in chosen], position
+        gone = cache.gone & chosen
+        states = [self._states.of(one, now) for one in chosen - gone]
+        # Of accounts that are no more there is nothing but that (D-40).
+        ids = cache.users.ids
+        states += [UserPresenceState.default(ids[one]) for one in gone]
+        return states, position
 
     def _members(self, room_id: str) -> BitMap:
         rooms = self._cache.rooms
