@@ -19,9 +19,9 @@ from matrix_presence.errors import NotStored
 from matrix_presence.interfaces import IPositions, UserRow
 from matrix_presence.persistence import Persistence
 from matrix_presence.rows import row_of
+from matrix_presence.synapse.listeners import Listeners
 from matrix_presence.synapse.store import SynapseStore
 from matrix_presence.ticks import Tick, Ticks
-from matrix_presence.waiting import Waiting
 
 #: Rows composed in one go: a few milliseconds of the reactor's time.
 _ROWS_AT_ONCE = 500
@@ -138,7 +138,7 @@ class JournaledTicks(Ticks):
         clock: IReactorTime,
         cache: PresenceCache,
         journal: Journal,
-        waiting: Waiting,
+        waiting: Listeners,
         delay: int,
     ) -> None:
         super().__init__(clock, cache, journal, waiting, delay)
@@ -147,6 +147,9 @@ class JournaledTicks(Ticks):
         #: When the last tick began, epoch ms.
         self._began = 0.0
         self._came: list[tuple[int, int]] = []
+        #: Who is gone from whose sight since the last tick, and before it.
+        self._parted: list[tuple[BitMap, BitMap]] = []
+        self._partings = waiting.partings
         self._came_timer: IDelayedCall | None = None
         #: Whether joins are news. They are not while memberships are loaded.
         self.joins_are_news = False
@@ -168,10 +171,25 @@ class JournaledTicks(Ticks):
         self._began = self._clock.seconds() * 1000
         try:
             await super()._show()
+            self._show_parted()
         finally:
             late, self._late = self._late, []
             for user, urgent in late:
                 super().changed(user, urgent=urgent)
+
+    def parted(self, gone: BitMap, viewers: BitMap) -> None:
+        """These are gone from the sight of those, who are told so."""
+        self._parted.append((gone, viewers))
+        self._schedule(0)
+
+    def _pending(self) -> bool:
+        return bool(self._parted) or super()._pending()
+
+    def _show_parted(self) -> None:
+        some, self._parted = self._parted, []
+        for gone, viewers in some:
+            self._partings.append(self._cache.position, gone, viewers)
+            self._waiting.changed(viewers, urgent=True)
 
     def joined(self, room: int, user: int) -> None:
         """Observers hear of it, together with other joins of the same moment."""

@@ -20,6 +20,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from matrix_presence.cache.attention import Attention
 from matrix_presence.cache.presence_cache import PresenceCache
+from matrix_presence.synapse.partings import PartingLog
 from matrix_presence.waiting import Waiting
 
 #: Users woken in one turn of the reactor: each composes a whole sync, which takes some
@@ -36,6 +37,7 @@ class Listeners(Waiting):
         attention: Attention,
         cache: PresenceCache,
         notifier: Notifier,
+        partings: PartingLog,
     ) -> None:
         super().__init__(clock, attention)
         self._cache = cache
@@ -43,6 +45,7 @@ class Listeners(Waiting):
         self._polls: dict[str, int] = {}
         #: By user: the last position at which a module had something for them.
         self._routed: dict[int, int] = {}
+        self.partings = partings
         #: Whose turn it is.
         self._turn: deque[int] = deque()
         self._taking_turns = False
@@ -89,6 +92,7 @@ class Listeners(Waiting):
             self._routed.get(user, 0) > since
             or self._cache.changed_for(user, since)
             or self._cache.farewells.since(since, user)
+            or self.partings.since(since, user)
         )
 
     def _wake(self, user: int) -> None:

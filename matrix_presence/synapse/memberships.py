@@ -8,7 +8,7 @@ complete.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -38,6 +38,8 @@ class Memberships:
         self._homeserver = homeserver
         self._store = homeserver.get_datastores().main
         self._handler = handler
+        #: Called with a room and a user who is joined to it no more.
+        self.left: Callable[[str, str], None] = handler.left
         #: Up to which event the memberships are known; None until they are loaded.
         self._position: int | None = None
         self._following = False
@@ -116,4 +118,4 @@ class Memberships:
             if membership and membership.membership == Membership.JOIN:
                 self._handler.joined(delta.room_id, delta.state_key)
             else:
-                self._handler.left(delta.room_id, delta.state_key)
+                self.left(delta.room_id, delta.state_key)

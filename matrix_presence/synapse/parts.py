@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from heapq import merge
 
 from pyroaring import BitMap
+from synapse.api.presence import UserPresenceState
 from synapse.handlers.presence import PresenceFederationQueue
 from synapse.server import HomeServer
 from synapse.types import StreamKeyType
@@ -21,7 +22,7 @@ from matrix_presence.federation.sender import Sender
 from matrix_presence.rows import restore_row
 from matrix_presence.service import slot_width
 from matrix_presence.sweep import Sweep
-from matrix_presence.synapse.background import in_background
+from matrix_presence.synapse.background import in_background, log_failure
 from matrix_presence.synapse.counters import CountedHandler, Counters
 from matrix_presence.synapse.federation import SynapseFederation
 from matrix_presence.synapse.journal import (
@@ -32,6 +33,7 @@ from matrix_presence.synapse.journal import (
 from matrix_presence.synapse.listeners import Listeners
 from matrix_presence.synapse.memberships import Memberships
 from matrix_presence.synapse.options import Own
+from matrix_presence.synapse.partings import PartingLog, Partings
 from matrix_presence.synapse.readiness import Readiness
 from matrix_presence.synapse.routing import Routing
 from matrix_presence.synapse.states import States
@@ -73,11 +75,13 @@ class Parts:
         self.counters = Counters(homeserver.hostname, cache)
         self._store = SynapseStore(homeserver)
         self._journal = Journal(clock, cache, self._store)
+        self.partings = PartingLog()
         self.listeners = Listeners(
             clock,
             Attention(config.client_window, config.client_wakeups_per_second),
             cache,
             homeserver.get_notifier(),
+            self.partings,
         )
         self.ticks = JournaledTicks(
             clock, cache, self._journal, self.listeners, config.tick
@@ -92,6 +96,9 @@ class Parts:
         self.workers = WorkerPolls(clock, self.handler, own.worker_timeout)
         self.receiver = Receiver(cache, config, self.handler)
         self.memberships = Memberships(homeserver, self.handler)
+        if own.leaving_ends_presence:
+            leaving = Partings(cache, self.handler, self.ticks.parted, self._part)
+            self.memberships.left = leaving.left
         self._sweep = Sweep(clock, self.handler, cache.wheel.width)
         self.sender: Sender | None = None
         #: Who is present only because they were before the restart.
@@ -114,6 +121,7 @@ class Parts:
 
     def federate(self, queue: PresenceFederationQueue) -> None:
         """From now on tell other servers, by this queue of Synapse's."""
+        self._queue = queue
         self.routing = Routing(
             self._homeserver,
             self.cache,
@@ -129,6 +137,19 @@ class Parts:
         if self.config.federation_outgoing and self.tracks:
             self.sender = Sender(self._clock, self.cache, self.config, federation)
             self.ticks.observers.append(self.sender.ticked)
+
+    def _part(self, user_ids: Sequence[str], destination: str) -> None:
+        """A server that may not know of these users any more is told a last word."""
+        if not (self.config.federation_outgoing and self.tracks):
+            return
+        states = [UserPresenceState.default(user_id) for user_id in user_ids]
+        queue = self._queue
+        done = in_background(
+            self._homeserver,
+            "presence_out",
+            lambda: queue.send_presence_to_destinations(states, [destination]),
+        )
+        done.addErrback(log_failure, "Another server could not be told")
 
     def _tell_appservices(self, tick: Tick) -> None:
         users = self.cache.users

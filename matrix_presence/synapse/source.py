@@ -27,6 +27,7 @@ class PresenceSource:
         self._readiness = parts.readiness
         self._routing = parts.routing
         self._counters = parts.counters
+        self._partings = parts.partings
         self._store = store
 
     def get_current_key(self) -> int:
@@ -77,7 +78,10 @@ class PresenceSource:
             chosen &= cache.present
         gone = cache.gone & chosen
         states = [self._states.of(one, now) for one in chosen - gone]
-        # Of accounts that are no more there is nothing but that (D-40).
+        if since is not None and (parted := self._partings.since(since, viewer)):
+            gone |= parted - cache.seen_by(viewer) - besides
+        # Of accounts that are no more there is nothing but that (D-40), nor of those
+        # who are out of sight.
         ids = cache.users.ids
         states += [UserPresenceState.default(ids[one]) for one in gone]
         return states, position

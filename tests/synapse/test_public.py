@@ -108,7 +108,7 @@ class StatusTests(PublicTestCase):
     def test_the_most_available_device_counts(self) -> None:
         """Of two that sync, and of two that set."""
         other = self.person("alice", "OTHER")
-        order = ("offline", "unavailable", "online")
+        order: tuple[str, ...] = ("offline", "unavailable", "online")
         for one in order:
             for two in order:
                 self.sync(self.alice, set_presence=one)
