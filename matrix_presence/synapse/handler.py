@@ -21,7 +21,7 @@ from synapse.types import JsonDict, UserID
 
 from matrix_presence.errors import LimitExceeded, MatrixError
 from matrix_presence.interfaces import Requester
-from matrix_presence.rules.states import BY_NAME, OFFLINE, ONLINE
+from matrix_presence.rules.states import BY_NAME, FREE_FOR_CHAT, NAMES, OFFLINE, ONLINE
 from matrix_presence.synapse.inputs import INPUT, SAYS_NOTHING
 from matrix_presence.synapse.parts import Parts
 from matrix_presence.synapse.polls import Poll
@@ -48,6 +48,7 @@ class SynapsePresence:
         self._workers = parts.workers
         # It knows how to reach all federation senders, and asks us for states.
         self._queue = PresenceFederationQueue(homeserver, self)  # type: ignore[arg-type]  # a virtual subclass
+        parts.peers.guard(self._queue, self._is_mine)
         parts.federate(self._queue)
 
     # What clients do.
@@ -81,7 +82,9 @@ class SynapsePresence:
             SynapseError: the status is none, or too many were set.
         """
         name = state.get("presence")
-        if name not in self._names:
+        if name not in self._names and not (
+            name == NAMES[FREE_FOR_CHAT] and self.parts.eras.of_request().is_old
+        ):
             raise SynapseError(400, "Invalid presence state")
         if not self.parts.tracks:
             return
@@ -162,7 +165,7 @@ class SynapsePresence:
         """By id: how these users stand; offline where nothing is known."""
         await self._ready()
         now = self._readiness.now()
-        return {user_id: self._states.of_id(user_id, now) for user_id in user_ids}
+        return self._states.of_ids(user_ids, now)
 
     async def is_visible(self, observed_user: UserID, observer_user: UserID) -> bool:
         """Whether the one may see the presence of the other."""
@@ -219,7 +222,8 @@ class SynapsePresence:
 
     async def incoming_presence(self, origin: str, content: JsonDict) -> None:
         """An EDU of another server. Whatever is in it, it fails no transaction."""
-        if self.parts.tracks and self._readiness.is_ready:
+        parts = self.parts
+        if parts.tracks and self._readiness.is_ready and parts.peers.allow(origin):
             edu = {"edu_type": EduTypes.PRESENCE, "content": content}
             before = self.parts.receiver.applied
             self.parts.receiver.edu_received(origin, edu)

@@ -24,6 +24,7 @@ from matrix_presence.service import slot_width
 from matrix_presence.sweep import Sweep
 from matrix_presence.synapse.background import in_background, log_failure
 from matrix_presence.synapse.counters import CountedHandler, Counters
+from matrix_presence.synapse.eras import Eras
 from matrix_presence.synapse.federation import SynapseFederation
 from matrix_presence.synapse.journal import (
     Journal,
@@ -34,6 +35,7 @@ from matrix_presence.synapse.listeners import Listeners
 from matrix_presence.synapse.memberships import Memberships
 from matrix_presence.synapse.options import Own
 from matrix_presence.synapse.partings import PartingLog, Partings
+from matrix_presence.synapse.peers import Peers
 from matrix_presence.synapse.readiness import Readiness
 from matrix_presence.synapse.routing import Routing
 from matrix_presence.synapse.states import States
@@ -69,8 +71,15 @@ class Parts:
         cache.show_local(config.local)
         cache.position = store.get_current_presence_token()
         self.readiness = Readiness(clock)
+        self.peers = Peers(own)
+        self.eras = Eras(
+            raw_on_r0=config.free_for_chat_on_r0 == "raw", is_used=own.free_for_chat
+        )
         self.states = States(
-            cache, config.last_active_granularity, hides=own.hiding_outlasts_syncs
+            cache,
+            config.last_active_granularity,
+            self.eras,
+            hides=own.hiding_outlasts_syncs,
         )
         self.counters = Counters(homeserver.hostname, cache)
         self._store = SynapseStore(homeserver)

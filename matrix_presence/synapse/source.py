@@ -77,7 +77,7 @@ class PresenceSource:
         if not include_offline:
             chosen &= cache.present
         gone = cache.gone & chosen
-        states = [self._states.of(one, now) for one in chosen - gone]
+        states = self._states.of_all(chosen - gone, now)
         if since is not None and (parted := self._partings.since(since, viewer)):
             gone |= parted - cache.seen_by(viewer) - besides
         # Of accounts that are no more there is nothing but that (D-40), nor of those

@@ -14,6 +14,8 @@ from typing import NamedTuple
 from synapse.storage.database import LoggingTransaction
 
 from matrix_presence.interfaces import DeviceRow, UserRow
+from matrix_presence.rules.states import BY_NAME
+from matrix_presence.wire.content import MODERN_NAMES
 
 
 class StoredUser(NamedTuple):
@@ -102,7 +104,8 @@ def write_changes(
             (
                 position,
                 row.user_id,
-                row.presence,
+                # As Synapse knows them: it reads this when the module is gone.
+                MODERN_NAMES[BY_NAME[row.presence]],
                 row.last_active_ts,
                 now,
                 now if row.presence != "offline" else 0,
