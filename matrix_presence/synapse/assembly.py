@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from synapse.api.constants import EduTypes
@@ -21,8 +22,12 @@ from matrix_presence.synapse.options import ModuleConfig, with_synapses
 from matrix_presence.synapse.parts import Parts
 from matrix_presence.synapse.sliding import keep_connected
 from matrix_presence.synapse.source import PresenceSource
+from matrix_presence.wire.lists import ACCEPT, DENY, INVITE
 
 logger = logging.getLogger(__name__)
+
+#: The EDUs that only presence lists have.
+LETTERS = (INVITE, ACCEPT, DENY)
 
 
 def build(
@@ -63,6 +68,14 @@ def _relaying(homeserver: HomeServer, config: ModuleConfig, handler: Any) -> Any
     return handler
 
 
+def _send_letters_to_writer(homeserver: HomeServer) -> None:
+    """What other servers say about presence lists goes where presence is written."""
+    registry = homeserver.get_federation_registry()
+    writers = homeserver.config.worker.writers.presence
+    for edu_type in LETTERS:
+        registry.register_instances_for_edu(edu_type, writers)
+
+
 def why_not(homeserver: HomeServer) -> str | None:
     """Why presence is left to Synapse; None where it need not be."""
     if not homeserver.config.server.presence_enabled:
@@ -87,6 +100,10 @@ def _taken_over(homeserver: HomeServer, config: ModuleConfig) -> SynapsePresence
     object.__setattr__(homeserver.get_event_sources().sources, "presence", source)
     registry = homeserver.get_federation_registry()
     registry.edu_handlers[EduTypes.PRESENCE] = presence.incoming_presence
+    if parts.lists.enabled and parts.tracks:
+        for edu_type in LETTERS:
+            take = partial(presence.incoming_letter, edu_type)
+            registry.edu_handlers[edu_type] = take
     if own.lenient_rate_limit:
         # Ours governs: it loses nothing, and counts changes, not syncs.
         relays.lift_limits(homeserver)

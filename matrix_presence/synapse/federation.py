@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from synapse.handlers.presence import PresenceFederationQueue
@@ -22,6 +22,7 @@ class SynapseFederation:
 
     Args:
         queue: Synapse's own way from here to all of its senders.
+        allows: whether presence may go to a server.
     """
 
     def __init__(
@@ -30,11 +31,13 @@ class SynapseFederation:
         queue: PresenceFederationQueue,
         states: States,
         readiness: Readiness,
+        allows: Callable[[str], bool],
     ) -> None:
         self._homeserver = homeserver
         self._queue = queue
         self._states = states
         self._now = readiness.now
+        self._allows = allows
 
     def send(self, destination: str, edus: Sequence[dict[str, Any]]) -> Deferred[None]:
         """Fires when Synapse has taken them; it sends them when it can.
@@ -45,10 +48,19 @@ class SynapseFederation:
         states = [
             self._states.of_id(said["user_id"], now)
             for edu in edus
-            for said in edu["content"]["push"]
+            for said in edu["content"].get("push", ())
         ]
+        # What is about presence lists Synapse takes as it is.
+        letters = [edu for edu in edus if not edu["content"].get("push")]
 
         async def send() -> None:
-            await self._queue.send_presence_to_destinations(states, [destination])
+            if states:
+                await self._queue.send_presence_to_destinations(states, [destination])
+            if letters and self._allows(destination):
+                sender = self._homeserver.get_federation_sender()
+                for edu in letters:
+                    sender.build_and_send_edu(
+                        destination, edu["edu_type"], edu["content"]
+                    )
 
         return in_background(self._homeserver, "presence_out", send)

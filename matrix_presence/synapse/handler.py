@@ -27,6 +27,7 @@ from matrix_presence.synapse.parts import Parts
 from matrix_presence.synapse.polls import Poll
 from matrix_presence.synapse.statements import stated_by
 from matrix_presence.wire.edu import Update
+from matrix_presence.wire.lists import INVITE
 from matrix_presence.wire.requests import checked_status_msg, modern_states
 
 
@@ -230,6 +231,18 @@ class SynapsePresence:
             self._counters.received(self.parts.receiver.applied - before)
             if self.parts.sender is not None:
                 self.parts.sender.back(origin)
+
+    async def incoming_letter(
+        self, edu_type: str, origin: str, content: JsonDict
+    ) -> None:
+        """An EDU about presence lists. Whatever is in it, it fails no transaction."""
+        parts = self.parts
+        if parts.tracks and self._readiness.is_ready and parts.peers.allow(origin):
+            observed_id = content.get("observed_user")
+            if edu_type == INVITE and isinstance(observed_id, str):
+                await parts.accounts.look_up([observed_id])
+            edu = {"edu_type": edu_type, "content": content}
+            parts.receiver.edu_received(origin, edu)
 
     async def process_replication_rows(
         self, stream_name: str, instance_name: str, token: int, rows: list[Any]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import attrs
 from pyroaring import BitMap
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, gatherResults, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import deferLater
 from zope.interface import implementer
@@ -239,8 +239,15 @@ class JournaledPersistence(Persistence):
             NotStored: it could not be written; it is kept in memory.
         """
         ticked = self._journal.when_written(user)
-        if ticked is not None:
-            return ticked
-        if self._synapse_store.owes(row_of(self._cache, user)):
-            return super().durable(user)
-        return succeed(None)
+        if not self._gathering.pairs:
+            if ticked is not None:
+                return ticked
+            if not self._synapse_store.owes(row_of(self._cache, user)):
+                return succeed(None)
+        stored = super().durable(user)
+        if ticked is None:
+            return stored
+        # Presence lists are not part of a tick.
+        return gatherResults([ticked, stored], consumeErrors=True).addCallbacks(
+            lambda _: None, lambda why: why.value.subFailure
+        )

@@ -50,6 +50,7 @@ class PresenceModule:
                 "Presence stays with Synapse: this version builds it in another way"
             )
             return
+        self._add_paths()
         if not config.own.logout_ends_presence:
             return
         try:
@@ -62,6 +63,15 @@ class PresenceModule:
         api.register_third_party_rules_callbacks(
             on_user_deactivation_status_changed=self.on_deactivation_changed
         )
+
+    def _add_paths(self) -> None:
+        """Presence lists are asked for when the listeners start, just after this."""
+        try:
+            from matrix_presence.synapse.list_paths import install_lists
+        except ImportError as absent:
+            logger.info("There are no presence lists: %s", absent)
+            return
+        install_lists()
 
     def _parts(self) -> Parts | None:
         """Our presence, if this process of the homeserver has it."""

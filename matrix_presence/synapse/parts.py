@@ -19,9 +19,11 @@ from matrix_presence.cache.presence_cache import PresenceCache
 from matrix_presence.config import PresenceConfig
 from matrix_presence.federation.receiver import Receiver
 from matrix_presence.federation.sender import Sender
+from matrix_presence.lists import PresenceLists
 from matrix_presence.rows import restore_row
 from matrix_presence.service import slot_width
 from matrix_presence.sweep import Sweep
+from matrix_presence.synapse.accounts import Accounts
 from matrix_presence.synapse.background import in_background, log_failure
 from matrix_presence.synapse.counters import CountedHandler, Counters
 from matrix_presence.synapse.eras import Eras
@@ -98,8 +100,18 @@ class Parts:
         self._persistence = JournaledPersistence(
             clock, cache, self._store, self._journal, config.persist_interval
         )
+        self.accounts = Accounts(homeserver)
+        self.lists = PresenceLists(
+            cache,
+            config,
+            self.ticks,
+            self._persistence,
+            self.accounts.exists,
+            self.readiness.now,
+            tells_others=config.federation_outgoing and self.tracks,
+        )
         self.handler = CountedHandler(
-            clock, cache, config, self.ticks, self._persistence
+            clock, cache, config, self.ticks, self._persistence, self.lists
         )
         self.handler.counters = self.counters
         self.workers = WorkerPolls(clock, self.handler, own.worker_timeout)
@@ -141,11 +153,13 @@ class Parts:
         )
         self.ticks.observers.append(self.routing.ticked)
         federation = SynapseFederation(
-            self._homeserver, queue, self.states, self.readiness
+            self._homeserver, queue, self.states, self.readiness, self.peers.allow
         )
         if self.config.federation_outgoing and self.tracks:
             self.sender = Sender(self._clock, self.cache, self.config, federation)
             self.ticks.observers.append(self.sender.ticked)
+            if self.receiver.lists is not None:
+                self.receiver.lists.polled = self.sender.tell
 
     def _part(self, user_ids: Sequence[str], destination: str) -> None:
         """A server that may not know of these users any more is told a last word."""
@@ -175,6 +189,7 @@ class Parts:
         try:
             await self._store.open()
             count = await self._restore()
+            await self._restore_lists()
             members = await in_background(
                 self._homeserver, "presence_members", self.memberships.load
             )
@@ -215,6 +230,17 @@ class Parts:
         # Sorted as a whole they would hold the reactor for a while.
         await self._restore_changes(merge(*changed))
         return count
+
+    async def _restore_lists(self) -> None:
+        """Load all entries of presence lists, if there are lists at all."""
+        after = "", ""
+        while self.lists.enabled and (
+            rows := await self._store.load_lists(after, _ROWS_AT_ONCE)
+        ):
+            for row in rows:
+                self.lists.restore(row)
+            after = rows[-1].observer, rows[-1].observed
+        self.lists.restored(())
 
     async def _restore_changes(self, changed: Iterable[tuple[int, int]]) -> None:
         """Who changed when, so that tokens of the life before are answered exactly."""

@@ -11,6 +11,7 @@ from synapse.logging.context import make_deferred_yieldable
 from synapse.storage.databases.main import DataStore
 from synapse.types import UserID
 
+from matrix_presence.cache.lists import ListNews
 from matrix_presence.synapse.parts import Parts
 
 
@@ -79,6 +80,10 @@ class PresenceSource:
         gone = cache.gone & chosen
         states = self._states.of_all(chosen - gone, now)
         if since is not None and (parted := self._partings.since(since, viewer)):
+            gone |= parted - cache.seen_by(viewer) - besides
+        if since is not None and cache.lists.used:
+            # Who has taken themself from a presence list.
+            parted = cache.lists.log.since(since, viewer, ListNews.FAREWELL)
             gone |= parted - cache.seen_by(viewer) - besides
         # Of accounts that are no more there is nothing but that (D-40), nor of those
         # who are out of sight.

@@ -59,6 +59,7 @@ class SynapseStore:
 
     async def _open(self) -> StoreHead:
         await self._run("presence_create", tables.create)
+        await self._run("presence_create", tables.create_lists)
         self._held = await self._run("presence_held", tables.load_held)
         return StoreHead(reserved=self._ids.get_current_token(), clean=True)
 
@@ -136,26 +137,32 @@ class SynapseStore:
     def load_lists(
         self, after: tuple[str, str], limit: int
     ) -> Deferred[Sequence[ListRow]]:
-        """None: under Synapse there are no presence lists."""
-        return succeed(())
+        """The entries of presence lists."""
+
+        async def load() -> Sequence[ListRow]:
+            return await self._run("presence_lists", tables.load_lists, after, limit)
+
+        return in_background(self._homeserver, "presence_load", load)
 
     def load_destinations(
         self, after: str, limit: int
     ) -> Deferred[Sequence[DestinationRow]]:
-        """None: Synapse itself remembers which servers do not answer."""
+        """None: Synapse keeps for itself how it gets on with other servers."""
         return succeed(())
 
     def load_old_servers(self) -> Deferred[Sequence[str]]:
-        """None, because there are no lists."""
+        """None: Synapse composes what is sent, for all servers alike."""
         return succeed(())
 
     def write(self, batch: Batch) -> Deferred[Collection[str]]:
-        """When users were last active, in place; and devices that are held."""
+        """When users were last active, in place; devices that are held; lists."""
 
         async def write() -> Collection[str]:
             if batch.users:
                 await self._run("presence_activity", self._activity_txn, batch.users)
                 self._wrote(batch.users)
+            if batch.lists:
+                await self._run("presence_lists", tables.write_lists, batch.lists)
             return ()
 
         return in_background(self._homeserver, "presence_activity", write)

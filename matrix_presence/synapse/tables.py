@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from synapse.storage.database import LoggingTransaction
 
-from matrix_presence.interfaces import DeviceRow, UserRow
+from matrix_presence.interfaces import DeviceRow, ListRow, UserRow
 from matrix_presence.rules.states import BY_NAME
 from matrix_presence.wire.content import MODERN_NAMES
 
@@ -37,6 +37,64 @@ def create(txn: LoggingTransaction) -> None:
         " user_id TEXT NOT NULL, device_id TEXT NOT NULL, presence TEXT NOT NULL,"
         " hold INTEGER NOT NULL, last_active_ts BIGINT NOT NULL,"
         " PRIMARY KEY (user_id, device_id))"
+    )
+
+
+def create_lists(txn: LoggingTransaction) -> None:
+    """The table of presence lists, if it is not there."""
+    txn.execute(
+        "CREATE TABLE IF NOT EXISTS matrix_presence_lists ("
+        " observer TEXT NOT NULL, observed TEXT NOT NULL, accepted INTEGER,"
+        " wanted INTEGER NOT NULL, untold INTEGER NOT NULL, asked_ts BIGINT NOT NULL,"
+        " PRIMARY KEY (observer, observed))"
+    )
+
+
+def load_lists(
+    txn: LoggingTransaction, after: tuple[str, str], limit: int
+) -> Sequence[ListRow]:
+    """At most `limit` entries in the order of observer and observed, after `after`."""
+    txn.execute(
+        "SELECT observer, observed, accepted, wanted, untold, asked_ts"
+        " FROM matrix_presence_lists WHERE (observer, observed) > (?, ?)"
+        " ORDER BY observer, observed LIMIT ?",
+        (*after, limit),
+    )
+    return [
+        ListRow(
+            observer,
+            observed,
+            None if accepted is None else bool(accepted),
+            bool(wanted),
+            bool(untold),
+            asked_ts,
+        )
+        for observer, observed, accepted, wanted, untold, asked_ts in txn.fetchall()
+    ]
+
+
+def write_lists(txn: LoggingTransaction, rows: Sequence[ListRow]) -> None:
+    """These entries as they are now; what is neither there nor untold goes."""
+    txn.execute_batch(
+        "DELETE FROM matrix_presence_lists WHERE observer = ? AND observed = ?",
+        [(row.observer, row.observed) for row in rows],
+    )
+    txn.execute_batch(
+        "INSERT INTO matrix_presence_lists"
+        " (observer, observed, accepted, wanted, untold, asked_ts)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (
+                row.observer,
+                row.observed,
+                None if row.accepted is None else int(row.accepted),
+                int(row.wanted),
+                int(row.untold),
+                row.asked_ts,
+            )
+            for row in rows
+            if row.accepted is not None or row.untold
+        ],
     )
 
 
