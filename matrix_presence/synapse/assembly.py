@@ -52,7 +52,8 @@ def build(
     except Exception:
         logger.exception("Presence stays with Synapse: it could not be taken over")
         object.__setattr__(sources, "presence", source)
-        handlers.pop(EduTypes.PRESENCE, None)
+        for edu_type in (EduTypes.PRESENCE, *LETTERS):
+            handlers.pop(edu_type, None)
         return stock(homeserver)
     logger.info("Presence is served by matrix_presence")
     return presence
@@ -63,6 +64,7 @@ def _relaying(homeserver: HomeServer, config: ModuleConfig, handler: Any) -> Any
     try:
         merged = with_synapses(config, homeserver.config)
         relays.refine(homeserver, handler, merged, config.own)
+        _send_letters_to_writer(homeserver)
     except Exception:
         logger.exception("Presence is relayed as Synapse does it")
     return handler

@@ -310,7 +310,11 @@ class Synapse:
         self.store = store
         self.sources = SimpleNamespace(presence=SimpleNamespace())
         self.notifier = Notifier(self.sources)
-        self.registry = SimpleNamespace(edu_handlers={})
+        #: By type of EDU: the processes that take it.
+        self.takers: dict[str, list[str]] = {}
+        self.registry = SimpleNamespace(
+            edu_handlers={}, register_instances_for_edu=self.takers.__setitem__
+        )
         self.api = SimpleNamespace(_presence_stream=None)
         self.sliding = SimpleNamespace(wait_for_sync_for_user=self.slide)
         self.sliding_polls: list[Deferred[str]] = []
