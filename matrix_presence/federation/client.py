@@ -178,7 +178,7 @@ class FederationClient:
             said = self.own.sign(method, path, destination, content)
             headers.setRawHeaders("Authorization", [said.header()])
         url = f"https://{destination}{path}".encode("ascii")
-        body = None if content is None else _Body(content)
+        body = None if content is None else Body(content)
         asking = Deferred.fromCoroutine(
             self._answer(method.encode("ascii"), url, headers, body, bounds.most_bytes)
         )
@@ -238,7 +238,7 @@ def _read(response: IResponse, body: bytes) -> dict[str, Any]:
 
 
 @implementer(IBodyProducer)
-class _Body:
+class Body:
     """A body that is there already, and can be sent again."""
 
     def __init__(self, body: bytes) -> None:
