@@ -1,4 +1,4 @@
-"""The command line: `matrix-presence serve` and `matrix-presence config`.
+"""The command line: `matrix-presence serve`, `config` and `check`.
 
 The only module that touches the global reactor, through `task.react`. What is wrong
 with an option or a file is one sentence on stderr and exit status 2.
@@ -18,6 +18,7 @@ from twisted.internet import task
 from twisted.logger import STDLibLogObserver, globalLogBeginner
 
 from matrix_presence import __version__
+from matrix_presence.check.arguments import DESCRIPTION, add_arguments
 from matrix_presence.homeserver import settings
 from matrix_presence.homeserver.lifetime import PROG, refuse, serve
 from matrix_presence.homeserver.reloading import Reloading, reload_on_hangup
@@ -31,11 +32,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command that these arguments (by default those of the process) ask for.
 
     Raises:
-        SystemExit: 0 when all went well, 2 when it could not start.
+        SystemExit: 0 when all went well, 2 when it could not start, 1 when a check
+            failed.
     """
     asked = _parser().parse_args(arguments)
     if asked.command == "config":
         print(settings.describe(), end="")
+        return
+    if asked.command == "check":
+        from matrix_presence.check import command
+
+        _log_to_stderr(asked.log_level)
+        if not command.without_target(asked):
+            task.react(command.check, (asked, __version__))
         return
     try:
         options = said(asked)
@@ -43,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except ConfigError as error:
         refuse(error)
     _log_to_stderr(asked.log_level)
-    # The one of the two commands that is slow to import.
+    # Slow to import, as `check` is.
     from matrix_presence.homeserver.app import EmbeddedHomeserver, make_service
 
     async def run(reactor: Any) -> None:
@@ -121,7 +130,7 @@ _OPTIONS = (
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog=PROG,
-        description="Matrix presence on its own, in a small homeserver.",
+        description="Matrix presence: a small homeserver, and checks of any other.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=__version__)
@@ -175,7 +184,17 @@ def _parser() -> argparse.ArgumentParser:
         help="talk to other servers and do not check who they are; only if all "
         "listeners are on loopback",
     )
-    add("--log-level", choices=_LEVELS, default="warning", help="default: warning")
+    check_parser = commands.add_parser(
+        "check",
+        help="check the presence of any homeserver",
+        description=DESCRIPTION,
+        allow_abbrev=False,
+    )
+    add_arguments(check_parser)
+    for each in (serve_parser, check_parser):
+        each.add_argument(
+            "--log-level", choices=_LEVELS, default="warning", help="default: warning"
+        )
     return parser
 
 

@@ -36,8 +36,10 @@ class Bench:
     lab: Lab
     cast: Cast
     conversation: Conversation
-    #: In what the target did right in other words.
+    #: What the target did right in other words.
     strict: list[str] = attrs.field(factory=list)
+    #: What is worth knowing of a target, whatever it is.
+    notes: list[str] = attrs.field(factory=list)
     _afterwards: list[Callable[[], Awaitable[Any]]] = attrs.field(factory=list)
 
     @property
@@ -93,6 +95,10 @@ class Bench:
         """Make a pass a `strict` with this sentence unless it holds."""
         if not holds:
             self.strict.append(sentence)
+
+    def note(self, sentence: str) -> None:
+        """Say what the target does, where several things are right."""
+        self.notes.append(sentence)
 
     def expect(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 import attrs
@@ -12,6 +12,7 @@ from matrix_presence.check.conversation import Conversation
 from matrix_presence.check.registry import Need
 from matrix_presence.check.target import Target
 from matrix_presence.check.timers import Timers
+from matrix_presence.check.verdicts import Skipped
 
 #: Why a check is skipped that needs what is not there.
 MISSING = {
@@ -20,6 +21,10 @@ MISSING = {
     Need.APPSERVICE: "needs an application service: give --as-token",
     Need.RESTART: "needs a restart of the target: give --restart",
 }
+
+
+async def _cannot_restart() -> None:
+    raise Skipped(MISSING[Need.RESTART])
 
 
 @attrs.define
@@ -33,6 +38,8 @@ class Lab:
     has: Collection[Need] = ()
     #: The server of ours that federates with the target; None without `--federation`.
     peer: Any = None
+    #: Restarts the target; for checks that have said to need it.
+    restart: Callable[[], Awaitable[None]] = _cannot_restart
     #: Tokens that must not be shown.
     secrets: set[str] = attrs.field(factory=set)
 

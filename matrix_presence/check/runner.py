@@ -166,4 +166,4 @@ class _Run:
             return Verdict.FAIL, f"an answer is not as a check can read it ({what})"
         if bench.strict:
             return Verdict.STRICT, "; ".join(dict.fromkeys(bench.strict))
-        return Verdict.PASS, ""
+        return Verdict.PASS, "; ".join(bench.notes)

@@ -27,7 +27,6 @@ from twisted.web.client import ResponseNeverReceived
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent
 
-from matrix_presence import __version__
 from matrix_presence.check.exchange import Reply
 from matrix_presence.check.verdicts import CannotRun
 from matrix_presence.federation.answers import TooLong, read_body
@@ -37,7 +36,6 @@ from matrix_presence.federation.client import Body
 PATIENCE = 30.0
 #: Bytes of an answer.
 _MOST_BYTES = 32 * 1024 * 1024
-_USER_AGENT = f"matrix-presence-check/{__version__}"
 
 
 class NoAnswer(Exception):
@@ -54,6 +52,8 @@ class Target:
     clock: IReactorTime
     #: Seconds.
     patience: float = PATIENCE
+    #: How we call ourselves.
+    user_agent: str = "matrix-presence-check"
 
     def now(self) -> int:
         """The time here, epoch ms."""
@@ -79,7 +79,7 @@ class Target:
         Raises:
             NoAnswer: there is none.
         """
-        sent = {"User-Agent": _USER_AGENT, **(headers or {})}
+        sent = {"User-Agent": self.user_agent, **(headers or {})}
         if body is not None:
             sent.setdefault("Content-Type", "application/json")
         began = self.now()

@@ -15,6 +15,7 @@ class Timer(StrEnum):
     GRANULARITY = "--granularity"
     ONLINE = "--online-timeout"
     IDLE = "--idle-timeout"
+    FEDERATION = "--federation-timeout"
 
 
 @attrs.frozen
@@ -42,6 +43,8 @@ class Timers:
     online: float = 30.0
     #: How long after their last activity a user is idle.
     idle: float = 300.0
+    #: How long a user of another server stays as they are when nothing more is heard.
+    federation: float = 1800.0
     #: The longest that a check may wait.
     patience: float = 60.0
     #: How much later than it says the target may be: Synapse looks every 5 s.
@@ -53,6 +56,7 @@ class Timers:
             Timer.GRANULARITY: self.granularity,
             Timer.ONLINE: self.online,
             Timer.IDLE: self.idle,
+            Timer.FEDERATION: self.federation,
         }[timer]
 
     def seconds(self, wait: Wait) -> float:
@@ -74,9 +78,12 @@ class Timers:
 
 
 def show_seconds(seconds: float) -> str:
-    """A duration as one would write it for an option, to the second from 10 s on."""
-    ms = round(seconds * 1000)
-    if ms < 10_000:
-        return show_duration(ms)
-    minutes, rest = divmod(round(ms / 1000), 60)
-    return f"{minutes}m{rest}s" if minutes and rest else show_duration(round(ms, -3))
+    """A duration as one would write it for an option; below 10 s to a tenth."""
+    if seconds < 10:
+        return f"{seconds:.1f}".removesuffix(".0") + "s"
+    minutes, rest = divmod(round(seconds), 60)
+    return (
+        f"{minutes}m{rest}s"
+        if minutes and rest
+        else show_duration(rest * 1000 or minutes * 60_000)
+    )

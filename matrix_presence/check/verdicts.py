@@ -45,7 +45,7 @@ class Result:
 
     check: Check
     verdict: Verdict
-    #: One sentence; empty for a pass.
+    #: Why; for a pass what is worth knowing, mostly nothing.
     reason: str = ""
     #: What was said to the target and what it answered, up to the end of the check, as
     #: text with the tokens blanked; kept for what is not a pass.

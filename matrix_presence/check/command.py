@@ -1,0 +1,227 @@
+"""`matrix-presence check`, from what was said on the command line to an exit status."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import attrs
+from twisted.web.client import Agent, HTTPConnectionPool
+from twisted.web.iweb import IAgent
+
+from matrix_presence.check.accounts import AccountSource, Given, Registered
+from matrix_presence.check.cast import MEMBERS
+from matrix_presence.check.comparison import markdown, side_by_side
+from matrix_presence.check.junit import junit
+from matrix_presence.check.lab import Lab
+from matrix_presence.check.progress import Progress
+from matrix_presence.check.registry import (
+    Check,
+    Need,
+    UnknownCheck,
+    all_checks,
+    select,
+)
+from matrix_presence.check.report import Report, read_report, report
+from matrix_presence.check.runner import run_checks
+from matrix_presence.check.table import listing, table
+from matrix_presence.check.target import NoAnswer, Target, found_target, read_url
+from matrix_presence.check.timers import Timers
+from matrix_presence.check.verdicts import CannotRun, Verdict
+from matrix_presence.federation.agent import WebPolicy
+from matrix_presence.federation.tls import unverified_tls, verified_tls
+
+logger = logging.getLogger(__name__)
+
+PROG = "matrix-presence"
+#: Seconds to connect.
+_CONNECT = 10
+#: Seconds that a connection is kept for the next request: shorter than servers keep
+#: theirs, so that none is closed under a request that cannot be repeated.
+_KEPT = 3
+
+
+def refuse(reason: object) -> NoReturn:
+    """Say why nothing was checked, in one line, and exit."""
+    print(f"{PROG}: {' '.join(str(reason).split())}", file=sys.stderr)
+    raise SystemExit(2) from None
+
+
+def without_target(asked: argparse.Namespace) -> bool:
+    """Do what needs no target, if that is asked for; whether it was.
+
+    Raises:
+        SystemExit: with status 2, if it cannot be done, or nothing can.
+    """
+    try:
+        if asked.list:
+            _print(listing(all_checks()))
+        elif asked.compare:
+            reports = [_saved(Path(name)) for name in asked.compare]
+            _print(side_by_side(reports))
+            _write(asked.markdown, lambda: _lines(markdown(reports)))
+        elif asked.target is None:
+            refuse("check takes the URL of a homeserver")
+        else:
+            return False
+    except CannotRun as reason:
+        refuse(reason)
+    return True
+
+
+async def check(reactor: Any, asked: argparse.Namespace, version: str) -> None:
+    """Check the target and show the results.
+
+    Raises:
+        SystemExit: with status 1 if something failed, 2 if it could not be checked.
+    """
+    try:
+        checks = _chosen(asked)
+        agent = _agent(reactor, asked)
+        target = Target(agent, read_url(asked.target), reactor)
+        target = attrs.evolve(target, user_agent=f"{target.user_agent}/{version}")
+        found = await report_of(target, checks, asked)
+        _show(found, asked)
+    except (CannotRun, UnknownCheck, ValueError, OSError) as reason:
+        logger.debug("Could not check", exc_info=True)
+        refuse(reason)
+    if found.counts[Verdict.FAIL]:
+        raise SystemExit(1)
+
+
+async def report_of(
+    target: Target, checks: Sequence[Check], asked: argparse.Namespace
+) -> Report:
+    """What comes of these checks of a target.
+
+    Raises:
+        CannotRun: it cannot be checked; with one sentence.
+    """
+    target = await found_target(target)
+    lab = _lab(target, asked)
+    began = target.now()
+    progress = Progress(len(checks), sys.stderr)
+    progress.begin()
+    try:
+        results = await run_checks(lab, checks, _at_once(lab, asked), progress.told)
+    finally:
+        progress.end()
+    took = target.now() - began
+    return report(target.base_url, await _server(target), results, took)
+
+
+def _chosen(asked: argparse.Namespace) -> Sequence[Check]:
+    """The checks that are asked for.
+
+    Raises:
+        CannotRun: there are none.
+        UnknownCheck: one is named that there is not.
+    """
+    checks = select(all_checks(), asked.profile, asked.only, asked.skip)
+    if not checks:
+        raise CannotRun("no check is left to be run")
+    return checks
+
+
+def _lab(target: Target, asked: argparse.Namespace) -> Lab:
+    """What the checks of this run share.
+
+    Raises:
+        CannotRun: there are no people.
+    """
+    times = asked.granularity, asked.online_timeout, asked.idle_timeout
+    timers = Timers(*times, patience=asked.patience)
+    source: AccountSource
+    has = set()
+    if asked.token:
+        if len(asked.token) < MEMBERS:
+            raise CannotRun("--token is needed three times, for A, B and C")
+        source = Given(list(asked.token))
+    elif asked.register or asked.shared_secret:
+        source = Registered(asked.shared_secret)
+        has.add(Need.NEW_ACCOUNT)
+    else:
+        raise CannotRun("no people: give --register, --shared-secret or --token")
+    return Lab(target, timers, source, has, secrets=set(asked.token))
+
+
+def _at_once(lab: Lab, asked: argparse.Namespace) -> int:
+    limit = lab.source.limit
+    at_once: int = asked.side_by_side
+    return at_once if limit is None else min(at_once, limit // MEMBERS)
+
+
+async def _server(target: Target) -> str:
+    """What the target calls itself, if it says so; else its URL."""
+    try:
+        reply = await target.ask("GET", "/_matrix/federation/v1/version")
+        said = reply.json["server"]
+        return f"{said['name']} {said['version'].split()[0]}"
+    except (NoAnswer, LookupError, TypeError, AttributeError):
+        return target.base_url
+
+
+def _agent(reactor: Any, asked: argparse.Namespace) -> IAgent:
+    """What connects to the target.
+
+    Raises:
+        CannotRun: the certificates cannot be read.
+    """
+    try:
+        ca = None if asked.ca is None else Path(asked.ca)
+        tls = unverified_tls() if asked.insecure else verified_tls(ca)
+    except OSError as error:
+        raise CannotRun(f"cannot read {asked.ca!r}: {error.strerror}") from None
+    pool = HTTPConnectionPool(reactor)
+    pool.cachedConnectionTimeout = _KEPT
+    pool.maxPersistentPerHost = 2 * asked.side_by_side
+    agent: IAgent = Agent(reactor, WebPolicy(tls), connectTimeout=_CONNECT, pool=pool)
+    return agent
+
+
+def _show(found: Report, asked: argparse.Namespace) -> None:
+    """Print the table, and write the files that were asked for.
+
+    Raises:
+        CannotRun: one of them cannot be written.
+    """
+    _print(table(found))
+    _write(asked.json, found.text)
+    _write(asked.junit, lambda: junit(found))
+    _write(asked.markdown, lambda: _lines(markdown([found])))
+
+
+def _saved(path: Path) -> Report:
+    """The results in a file.
+
+    Raises:
+        CannotRun: there are none.
+    """
+    try:
+        return read_report(path.read_bytes())
+    except OSError as error:
+        raise CannotRun(f"cannot read {str(path)!r}: {error.strerror}") from None
+    except ValueError as error:
+        raise CannotRun(f"{str(path)!r} {error}") from None
+
+
+def _write(path: str | None, content: Callable[[], bytes]) -> None:
+    if path is None:
+        return
+    try:
+        Path(path).write_bytes(content())
+    except OSError as error:
+        raise CannotRun(f"cannot write {path!r}: {error.strerror}") from None
+
+
+def _lines(lines: Iterable[str]) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _print(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(line)
