@@ -1,0 +1,353 @@
+"""Presence lists between servers: polls, invites, and their replies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from matrix_presence.check.bench import Bench
+from matrix_presence.check.lists import (
+    accept,
+    ask_change,
+    change,
+    invite,
+    listed,
+    need_lists,
+)
+from matrix_presence.check.peer.visit import (
+    QUIET,
+    TOLD,
+    Visit,
+    guest,
+    is_in,
+    says,
+    stranger,
+)
+from matrix_presence.check.registry import Need, Profile, check
+from matrix_presence.check.timers import Wait
+from matrix_presence.wire.edu import EDU_TYPE
+
+_WAIT = Wait(more=TOLD)
+_INVITE, _ACCEPT, _DENY = "m.presence_invite", "m.presence_accept", "m.presence_deny"
+#: A server that nobody ever is.
+_NOWHERE = "elsewhere.invalid"
+
+
+def _letter(edu_type: str, observer: str, observed: str) -> dict[str, Any]:
+    content = {"observer_user": observer, "observed_user": observed}
+    return {"edu_type": edu_type, "content": content}
+
+
+def _presence(**content: Any) -> dict[str, Any]:
+    return {"edu_type": EDU_TYPE, "content": content}
+
+
+async def _observing(bench: Bench) -> Visit:
+    """The peer, whose user observes A without sharing a room.
+
+    Raises:
+        NotOffered: the target has no lists.
+    """
+    await need_lists(bench)
+    visit = await stranger(bench)
+    observer, observed = visit.user_id, bench.a.user_id
+    bench.afterwards(lambda: ask_change(bench.a, deny=[observer]))
+    await visit.sent(_letter(_INVITE, observer, observed))
+    await accept(bench.a, observer)
+    await visit.hears_edu(
+        _ACCEPT,
+        lambda said: said.get("observer_user") == observer,
+        "an invite that was accepted is not answered with m.presence_accept",
+    )
+    return visit
+
+
+async def _observed(bench: Bench) -> Visit:
+    """The peer, whose user is invited by A.
+
+    Raises:
+        NotOffered: the target has no lists.
+    """
+    await need_lists(bench)
+    visit = await stranger(bench)
+    await invite(bench, bench.a, visit.user_id)
+    await visit.hears_edu(
+        _INVITE,
+        lambda said: said.get("observed_user") == visit.user_id,
+        "an invite does not reach the server of the observed user",
+    )
+    return visit
+
+
+async def _accepted(bench: Bench, visit: Visit) -> None:
+    await visit.sent(_letter(_ACCEPT, bench.a.user_id, visit.user_id))
+    await bench.eventually(
+        lambda: listed(bench.a),
+        lambda found: visit.user_id in found,
+        "who has accepted is not on the list",
+    )
+
+
+@check(
+    134,
+    "edu-poll",
+    source="C-20, C-21: the receiver of a poll should immediately send an update with "
+    "the current state of every user in it.",
+    profile=Profile.FEDERATION,
+    needs=[Need.PEER],
+    wait=_WAIT,
+)
+async def edu_poll(bench: Bench) -> None:
+    """A server that polls a user it may know of is told of them, now and later."""
+    await need_lists(bench)
+    visit = await guest(bench)
+    await bench.a.put("online", "polled")
+    told = "a poll is not answered"
+    await visit.hears(bench.a, says("polled"), told)
+    await bench.sleep(QUIET)
+    mark = visit.mark()
+    await visit.sent(_presence(poll=[bench.a.user_id]))
+    await visit.hears(bench.a, says("polled"), told, mark)
+    await bench.a.put("unavailable")
+    await visit.hears(
+        bench.a,
+        is_in("unavailable"),
+        "a later change is not told",
+        mark,
+    )
+
+
+@check(
+    135,
+    "edu-unpoll",
+    source="C-20: unpoll removes users from those the sender wants updates for.",
+    profile=Profile.FEDERATION,
+    needs=[Need.PEER],
+    wait=_WAIT,
+)
+async def edu_unpoll(bench: Bench) -> None:
+    """A server that unpolls a user with whom it shares no room is told no more."""
+    visit = await _observing(bench)
+    await bench.a.put("online", "before")
+    await visit.hears(
+        bench.a,
+        says("before"),
+        "an accepted observer is not told",
+    )
+    await visit.sent(_presence(unpoll=[bench.a.user_id]))
+    mark = visit.mark()
+    await _last_word(bench, visit, "unavailable")
+    bench.require(not visit.entries(bench.a, mark), "it is told all the same")
+
+
+async def _last_word(bench: Bench, visit: Visit, presence: str) -> None:
+    """Let A change, and then B, of whom the peer has to hear."""
+    other = visit.with_another_user()
+    await other.join(await bench.room(bench.b))
+    await bench.a.put(presence, "not to be told")
+    await bench.b.put("online", "the last word")
+    await visit.hears(
+        bench.b,
+        says("the last word"),
+        "it is told nothing at all",
+    )
+    await bench.sleep(QUIET)
+
+
+@check(
+    136,
+    "edu-poll-not-permitted",
+    source="C-22: answer only for users that the origin may know of, skip the others "
+    "silently.",
+    profile=Profile.FEDERATION,
+    needs=[Need.PEER],
+    wait=_WAIT,
+)
+async def edu_poll_not_permitted(bench: Bench) -> None:
+    """A poll of users that a server may not know of reveals nothing."""
+    await need_lists(bench)
+    visit = await guest(bench)
+    await bench.c.put("online", "not to be told")
+    await bench.a.put("online", "to be told")
+    nobody = f"@nobody-at-all:{bench.server_name}"
+    others = [bench.c.user_id, nobody, f"@check:{_NOWHERE}"]
+    await visit.sent(_presence(poll=[*others, bench.a.user_id]))
+    await visit.hears(
+        bench.a,
+        says("to be told"),
+        "it is told nothing at all",
+    )
+    await bench.c.put("unavailable")
+    await bench.sleep(QUIET)
+    for user_id in others:
+        bench.require(not visit.entries(user_id), f"it is told of {user_id}")
+
+
+@check(
+    137,
+    "edu-invite",
+    source="C-24: the observed user's server decides, answers m.presence_accept or "
+    "m.presence_deny, and after an accept pushes the current state.",
+    profile=Profile.FEDERATION,
+    needs=[Need.PEER],
+    wait=_WAIT,
+)
+async def edu_invite(bench: Bench) -> None:
+    """An observer of another server who is accepted is told so, and of the user."""
+    await need_lists(bench)
+    await bench.a.put("online", "observed")
+    visit = await _observing(bench)
+    await visit.hears(
+        bench.a,
+        says("observed"),
+        "after m.presence_accept nothing is pushed",
+    )
+
+
+@check(
+    138,
+    "edu-invite-nobody",
+    source="C-25: an invite for a local user that does not exist is denied.",
+    profile=Profile.FEDERATION,
+    needs=[Need.PEER],
+    wait=_WAIT,
+)
+async def edu_invite_nobody(bench: Bench) -> None:
+    """An invite for somebody who does not exist is answered with m.presence_deny."""
+    await need_lists(bench)
+    visit = await stranger(bench)
+    await _deny_of_nobody(bench, visit)
+
+
+async def _deny_of_nobody(bench: Bench, visit: Visit) -> None:
+    """Invite somebody who does not exist, which has to be denied."""
+    nobody = f"@nobody-at-all:{bench.server_name}"
+    await visit.sent(_letter(_INVITE, visit.user_id, nobody))
+    wanted = {"observer_user": visit.user_id, "observed_user": nobody}
+    await visit.hears_edu(
+        _DENY, lambda said: said == wanted, "it is not answered with m.presence_deny"
+    )
+
+
+@check(
+    139,
+    "edu-invite-spoofed",
+    source="C-26: the domain of the observer has to be the origin of an invite.",
+    profile=Profile.FEDERATION,
+    needs=[Need.PEER],
+    wait=_WAIT,
+)
+async def edu_invite_spoofed(bench: Bench) -> None:
+    """An invite in the name of a user of another server is ignored."""
+    await need_lists(bench)
+    visit = await stranger(bench)
+    spoofed = f"@check:{_NOWHERE}"
+    await visit.sent(_letter(_INVITE, spoofed, bench.a.user_id))
+    await _deny_of_nobody(bench, visit)
+    answers = [*visit.contents(_ACCEPT), *visit.contents(_DENY)]
+    told = [each for each in answers if each.get("observer_user") == spoofed]
+    bench.require(not told, "it is answered")
+    # Where the observed user is asked, they are not asked in that name either.
+    path = f"presence/list/{bench.a.user_id}?pending=in"
+    asked = await bench.a.ask("GET", path, version="unstable")
+    if asked.status == 200:
+        bench.require(spoofed.encode() not in asked.body, "the user is asked")
+
+
+@check(
+    140,
+    "edu-observed",
+    source="C-24: the observer's server sends m.presence_invite, and with the reply "
+    "lists the observed user.",
+    profile=Profile.FEDERATION,
+    needs=[Need.PEER],
+    wait=_WAIT,
+)
+async def edu_observed(bench: Bench) -> None:
+    """A user of another server who is invited and accepts is listed and seen."""
+    visit = await _observed(bench)
+    wanted = {"observer_user": bench.a.user_id, "observed_user": visit.user_id}
+    (invited, *_) = visit.contents(_INVITE)
+    bench.require(invited == wanted, f"m.presence_invite says {invited}")
+    since = (await bench.settled(bench.a)).since
+    await _accepted(bench, visit)
+    await visit.push(status_msg="far away")
+    await bench.sees(
+        bench.a,
+        since,
+        visit.user_id,
+        says("far away"),
+        "what is pushed of them is not in /sync",
+    )
+
+
+@check(
+    141,
+    "edu-deny",
+    source="C-24, C-28: m.presence_deny declines or revokes: the row is deleted.",
+    profile=Profile.FEDERATION,
+    needs=[Need.PEER],
+    wait=_WAIT,
+)
+async def edu_deny(bench: Bench) -> None:
+    """Who denies an observer, at once or later, is not on their list."""
+    visit = await _observed(bench)
+    await visit.sent(_letter(_DENY, bench.a.user_id, visit.user_id))
+    await bench.sleep(QUIET)
+    bench.require(visit.user_id not in await listed(bench.a), "who declined is listed")
+    # It was the end of the invite too: an accept comes too late.
+    await visit.sent(_letter(_ACCEPT, bench.a.user_id, visit.user_id))
+    await bench.sleep(QUIET)
+    bench.require(visit.user_id not in await listed(bench.a), "who declined is listed")
+    await change(bench.a, invite=[visit.user_id])
+    await _accepted(bench, visit)
+    await visit.sent(_letter(_DENY, bench.a.user_id, visit.user_id))
+    await bench.eventually(
+        lambda: listed(bench.a),
+        lambda found: visit.user_id not in found,
+        "who has revoked is still listed",
+    )
+
+
+@check(
+    142,
+    "edu-accept-spoofed",
+    source="C-26, C-27: an accept counts only from the observed user's server, for a "
+    "pending entry.",
+    profile=Profile.FEDERATION,
+    needs=[Need.PEER],
+    wait=_WAIT,
+)
+async def edu_accept_spoofed(bench: Bench) -> None:
+    """An accept that nobody had asked for, or of another server, is ignored."""
+    await need_lists(bench)
+    visit = await stranger(bench)
+    await visit.sent(_letter(_ACCEPT, bench.a.user_id, visit.user_id))
+    other = f"@check:{_NOWHERE}"
+    await invite(bench, bench.a, other)
+    await visit.sent(_letter(_ACCEPT, bench.a.user_id, other))
+    await bench.sleep(QUIET)
+    found = await listed(bench.a)
+    bench.require(visit.user_id not in found, "who was not invited is listed")
+    bench.require(other not in found, "who has not accepted is listed")
+
+
+@check(
+    143,
+    "edu-drop",
+    source="A-65, C-28: the observer's drop is told by unpoll.",
+    profile=Profile.FEDERATION,
+    needs=[Need.PEER],
+    wait=_WAIT,
+)
+async def edu_drop(bench: Bench) -> None:
+    """The server of a user who is dropped is told by unpoll."""
+    visit = await _observed(bench)
+    await _accepted(bench, visit)
+    mark = visit.mark()
+    await change(bench.a, drop=[visit.user_id])
+    await visit.hears_edu(
+        EDU_TYPE,
+        lambda said: visit.user_id in said.get("unpoll", ()),
+        "it is not told by unpoll",
+        after=mark,
+    )

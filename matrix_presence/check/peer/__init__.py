@@ -1,0 +1,1 @@
+"""The small federating server that the federation checks are made from."""
