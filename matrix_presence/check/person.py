@@ -154,6 +154,7 @@ class Person:
         set_presence: str | None = "offline",
         filter: Mapping[str, Any] | str | None = None,
         version: str = "v3",
+        limits: bool = True,
         **query: Any,
     ) -> Reply:
         """The answer to a /sync that by itself makes nobody online.
@@ -173,7 +174,7 @@ class Person:
             filter = orjson.dumps(_different(filter or {})).decode()
         query["filter"] = filter
         return await self.ask(
-            "GET", "sync", query=query, wait=timeout, limits=True, version=version
+            "GET", "sync", query=query, wait=timeout, limits=limits, version=version
         )
 
     async def sync(self, since: str | None = None, **more: Any) -> Synced:
