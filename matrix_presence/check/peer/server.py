@@ -16,7 +16,7 @@ from twisted.web.server import NOT_DONE_YET, Request
 
 from matrix_presence.check.peer.ear import Ear
 from matrix_presence.check.peer.rooms import Residence
-from matrix_presence.errors import Unauthorized
+from matrix_presence.errors import Unauthorized, Unrecognized
 from matrix_presence.federation.authentication import ServerAuthentication
 from matrix_presence.federation.client import FederationClient
 from matrix_presence.federation.key_sources import DirectKeys
@@ -31,6 +31,9 @@ from matrix_presence.web.server_keys import ServerKeyEndpoints
 from matrix_presence.web.signed import SignedRequests
 from matrix_presence.web.transactions import TransactionEndpoint
 from matrix_presence.wire.edu import EDU_TYPE
+
+#: Where a server says which EDUs it wants (MSC4373).
+EDU_TYPES_PATH = "/_matrix/federation/unstable/io.fsky.vel/edutypes"
 
 
 class Peer:
@@ -57,6 +60,8 @@ class Peer:
         self.trouble: dict[str, str] = {}
         #: Why requests of others were refused.
         self.refused: list[str] = []
+        #: Which EDUs it wants, by type; None if it does not say.
+        self.edu_types: dict[str, bool] | None = None
         #: Those who ask get a 502.
         self.is_down = False
         client = FederationClient(agent, self.own, clock)
@@ -74,6 +79,7 @@ class Peer:
         self.residence.add_to(router)
         devices = "_matrix/federation/v1/user/devices/{user_id}"
         router.add("GET", devices, self._devices)
+        router.add("GET", EDU_TYPES_PATH.removeprefix("/"), self._edu_types)
         return router
 
     async def _origin_of(
@@ -98,6 +104,11 @@ class Peer:
         """No device of ours sends messages; servers ask when they meet a user."""
         user_id = call.params["user_id"]
         return 200, {"user_id": user_id, "stream_id": 1, "devices": []}
+
+    async def _edu_types(self, call: Call) -> Answer:
+        if self.edu_types is None:
+            raise Unrecognized("This server does not say which EDUs it wants")
+        return 200, self.edu_types
 
     def user(self, localpart: str) -> str:
         """A user of this server; there is nothing to do to have one."""
