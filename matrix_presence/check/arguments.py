@@ -83,6 +83,11 @@ def _add_times(group: argparse._ArgumentGroup) -> None:
         ("--granularity", _TIMES.granularity, "how long activity counts as current"),
         ("--online-timeout", _TIMES.online, "how long after a sync one is online"),
         ("--idle-timeout", _TIMES.idle, "how long until one is idle"),
+        (
+            "--federation-timeout",
+            _TIMES.federation,
+            "how long users of a silent server stay as they are",
+        ),
         ("--patience", _TIMES.patience, "skip what would have to wait longer"),
     ):
         group.add_argument(
@@ -125,6 +130,7 @@ def _add_federation(group: argparse._ArgumentGroup) -> None:
 
 def _add_output(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
+    add("--title", metavar="NAME", help="how to call the target in the results")
     add("--json", metavar="FILE", help="write the results, to be compared")
     add("--junit", metavar="FILE", help="write them for a CI")
     add("--markdown", metavar="FILE", help="write a table to be pasted")

@@ -10,18 +10,14 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import attrs
-from twisted.web.client import Agent, HTTPConnectionPool
-from twisted.web.iweb import IAgent
 
-from matrix_presence.check.accounts import AccountSource, Given, Registered
-from matrix_presence.check.cast import MEMBERS
 from matrix_presence.check.comparison import markdown, side_by_side
 from matrix_presence.check.junit import junit
 from matrix_presence.check.lab import Lab
+from matrix_presence.check.preparation import Preparation, make_agent
 from matrix_presence.check.progress import Progress
 from matrix_presence.check.registry import (
     Check,
-    Need,
     UnknownCheck,
     all_checks,
     select,
@@ -30,19 +26,11 @@ from matrix_presence.check.report import Report, read_report, report
 from matrix_presence.check.runner import run_checks
 from matrix_presence.check.table import listing, table
 from matrix_presence.check.target import NoAnswer, Target, found_target, read_url
-from matrix_presence.check.timers import Timers
 from matrix_presence.check.verdicts import CannotRun, Verdict
-from matrix_presence.federation.agent import WebPolicy
-from matrix_presence.federation.tls import unverified_tls, verified_tls
 
 logger = logging.getLogger(__name__)
 
 PROG = "matrix-presence"
-#: Seconds to connect.
-_CONNECT = 10
-#: Seconds that a connection is kept for the next request: shorter than servers keep
-#: theirs, so that none is closed under a request that cannot be repeated.
-_KEPT = 3
 
 
 def refuse(reason: object) -> NoReturn:
@@ -81,10 +69,16 @@ async def check(reactor: Any, asked: argparse.Namespace, version: str) -> None:
     """
     try:
         checks = _chosen(asked)
-        agent = _agent(reactor, asked)
+        agent = make_agent(reactor, asked)
         target = Target(agent, read_url(asked.target), reactor)
         target = attrs.evolve(target, user_agent=f"{target.user_agent}/{version}")
-        found = await report_of(target, checks, asked)
+        prepared = await Preparation.make(reactor, await found_target(target), asked)
+        try:
+            found = await report_of(prepared.lab, checks, prepared.at_once)
+            if asked.title:
+                found = attrs.evolve(found, server=asked.title)
+        finally:
+            await prepared.put_away()
         _show(found, asked)
     except (CannotRun, UnknownCheck, ValueError, OSError) as reason:
         logger.debug("Could not check", exc_info=True)
@@ -93,21 +87,18 @@ async def check(reactor: Any, asked: argparse.Namespace, version: str) -> None:
         raise SystemExit(1)
 
 
-async def report_of(
-    target: Target, checks: Sequence[Check], asked: argparse.Namespace
-) -> Report:
+async def report_of(lab: Lab, checks: Sequence[Check], at_once: int) -> Report:
     """What comes of these checks of a target.
 
     Raises:
         CannotRun: it cannot be checked; with one sentence.
     """
-    target = await found_target(target)
-    lab = _lab(target, asked)
+    target = lab.target
     began = target.now()
     progress = Progress(len(checks), sys.stderr)
     progress.begin()
     try:
-        results = await run_checks(lab, checks, _at_once(lab, asked), progress.told)
+        results = await run_checks(lab, checks, at_once, progress.told)
     finally:
         progress.end()
     took = target.now() - began
@@ -127,34 +118,6 @@ def _chosen(asked: argparse.Namespace) -> Sequence[Check]:
     return checks
 
 
-def _lab(target: Target, asked: argparse.Namespace) -> Lab:
-    """What the checks of this run share.
-
-    Raises:
-        CannotRun: there are no people.
-    """
-    times = asked.granularity, asked.online_timeout, asked.idle_timeout
-    timers = Timers(*times, patience=asked.patience)
-    source: AccountSource
-    has = set()
-    if asked.token:
-        if len(asked.token) < MEMBERS:
-            raise CannotRun("--token is needed three times, for A, B and C")
-        source = Given(list(asked.token))
-    elif asked.register or asked.shared_secret:
-        source = Registered(asked.shared_secret)
-        has.add(Need.NEW_ACCOUNT)
-    else:
-        raise CannotRun("no people: give --register, --shared-secret or --token")
-    return Lab(target, timers, source, has, secrets=set(asked.token))
-
-
-def _at_once(lab: Lab, asked: argparse.Namespace) -> int:
-    limit = lab.source.limit
-    at_once: int = asked.side_by_side
-    return at_once if limit is None else min(at_once, limit // MEMBERS)
-
-
 async def _server(target: Target) -> str:
     """What the target calls itself, if it says so; else its URL."""
     try:
@@ -163,24 +126,6 @@ async def _server(target: Target) -> str:
         return f"{said['name']} {said['version'].split()[0]}"
     except (NoAnswer, LookupError, TypeError, AttributeError):
         return target.base_url
-
-
-def _agent(reactor: Any, asked: argparse.Namespace) -> IAgent:
-    """What connects to the target.
-
-    Raises:
-        CannotRun: the certificates cannot be read.
-    """
-    try:
-        ca = None if asked.ca is None else Path(asked.ca)
-        tls = unverified_tls() if asked.insecure else verified_tls(ca)
-    except OSError as error:
-        raise CannotRun(f"cannot read {asked.ca!r}: {error.strerror}") from None
-    pool = HTTPConnectionPool(reactor)
-    pool.cachedConnectionTimeout = _KEPT
-    pool.maxPersistentPerHost = 2 * asked.side_by_side
-    agent: IAgent = Agent(reactor, WebPolicy(tls), connectTimeout=_CONNECT, pool=pool)
-    return agent
 
 
 def _show(found: Report, asked: argparse.Namespace) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from typing import Any
+from urllib.parse import unquote_plus
 
 import attrs
 import orjson
@@ -16,6 +17,8 @@ _SHOWN = 600
 _SECRETS = re.compile(
     r"""((?:access_token|refresh_token|password|mac)["']?\s*[:=]\s*["']?)[^"'&\s]+"""
 )
+#: The keys of the answer to a /sync that are shown.
+_OF_SYNC = ("next_batch", "presence")
 _NOT_JSON = object()
 
 
@@ -64,6 +67,14 @@ class Reply:
         except orjson.JSONDecodeError:
             return _NOT_JSON
 
+    def _brief(self) -> bytes:
+        """The body; of a /sync only what is about presence."""
+        found = self.json
+        if not isinstance(found, dict) or "next_batch" not in found:
+            return self.body
+        kept = {key: found[key] for key in _OF_SYNC if key in found}
+        return orjson.dumps(kept) + (b" and more" if len(found) > len(kept) else b"")
+
     def text(self, secrets: Collection[str] = ()) -> str:
         """The exchange as text, in three lines or so, without what must not be shown.
 
@@ -71,10 +82,11 @@ class Reply:
             secrets: tokens to be blanked wherever they stand.
         """
         by = f"   (by {self.asker})" if self.asker else ""
-        lines = [f"{self.method} {self.path}{by}"]
+        path, mark, query = self.path.partition("?")
+        lines = [f"{self.method} {path}{mark}{unquote_plus(query)}{by}"]
         if self.sent is not None:
             lines.append(_shown(self.sent))
-        lines.append(f"-> {self.status} {_shown(self.body)}   ({self.took} ms)")
+        lines.append(f"-> {self.status} {_shown(self._brief())}   ({self.took} ms)")
         return blanked("\n".join(lines), secrets)
 
 

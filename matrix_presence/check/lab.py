@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from matrix_presence.check.accounts import AccountSource
+from matrix_presence.check.appservice import AppService
 from matrix_presence.check.conversation import Conversation
 from matrix_presence.check.registry import Need
 from matrix_presence.check.target import Target
@@ -38,6 +39,8 @@ class Lab:
     has: Collection[Need] = ()
     #: The server of ours that federates with the target; None without `--federation`.
     peer: Any = None
+    #: As whom we act; None without `--as-token`.
+    appservice: AppService | None = None
     #: Restarts the target; for checks that have said to need it.
     restart: Callable[[], Awaitable[None]] = _cannot_restart
     #: Tokens that must not be shown.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matrix_presence.check.bench import Bench
 from matrix_presence.check.polling import poll
-from matrix_presence.check.registry import check
+from matrix_presence.check.registry import Need, check
 from matrix_presence.check.timers import Timer, Wait
 
 _COLLATED = (
@@ -14,33 +14,42 @@ _TIMEOUT = "B-46: a device is connected until a while after its last sync has re
 _AFTER_TIMEOUT = Wait(Timer.ONLINE, 1.0)
 
 
-@check(68, "devices-add-up", source=_COLLATED)
+@check(68, "devices-add-up", source=_COLLATED, needs=[Need.NEW_ACCOUNT])
 async def devices_add_up(bench: Bench) -> None:
     """With one device unavailable and another online a user is online."""
-    other = await bench.another_device(bench.b)
+    # Somebody new: servers may remember the further device after it has gone.
+    person = await bench.newcomer()
+    other = await bench.another_device(person)
     await other.put("online")
-    await bench.b.put("unavailable")
+    await person.put("unavailable")
     await bench.sleep(1.0)
-    presence = (await bench.a.status(bench.b))["presence"]
-    bench.require(presence == "online", f"B is {presence}")
+    presence = (await person.status())["presence"]
+    bench.require(presence == "online", f"they are {presence}")
 
 
-@check(69, "logged-out-device", source=f"{_COLLATED} B-52.", wait=_AFTER_TIMEOUT)
+@check(
+    69,
+    "logged-out-device",
+    source=f"{_COLLATED} B-52: logout ends what a device contributes.",
+    wait=_AFTER_TIMEOUT,
+    needs=[Need.NEW_ACCOUNT],
+)
 async def logged_out_device(bench: Bench) -> None:
     """When the only online device is logged out, its user is not online any more."""
-    other = await bench.another_device(bench.b)
-    await bench.b.put("unavailable")
+    person = await bench.newcomer()
+    other = await bench.another_device(person)
+    await person.put("unavailable")
     await other.put("online")
     await bench.eventually(
-        lambda: bench.a.status(bench.b),
+        person.status,
         lambda status: status["presence"] == "online",
-        "B is not online, although one of their devices is",
+        "a user is not online, although one of their devices is",
     )
     await other.done("POST", "logout", {})
     await bench.eventually(
-        lambda: bench.a.status(bench.b),
+        person.status,
         lambda status: status["presence"] != "online",
-        "B is still online",
+        "they are still online",
         bench.timers.seconds(_AFTER_TIMEOUT),
     )
 

@@ -134,7 +134,9 @@ class Person:
         user_id = of if isinstance(of, str) else of.user_id
         return await self.ask("GET", status_path(user_id), **more)
 
-    async def status(self, of: Person | None = None, **more: Any) -> dict[str, Any]:
+    async def status(
+        self, of: Person | str | None = None, **more: Any
+    ) -> dict[str, Any]:
         """Somebody's status (by default their own), which they have to be told.
 
         Raises:

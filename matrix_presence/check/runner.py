@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from matrix_presence.check.bench import Bench
 from matrix_presence.check.cast import Cast
 from matrix_presence.check.lab import MISSING, Lab
-from matrix_presence.check.registry import Check
+from matrix_presence.check.registry import Check, Need
 from matrix_presence.check.target import NoAnswer, found_target
 from matrix_presence.check.timers import show_seconds
 from matrix_presence.check.verdicts import (
@@ -47,19 +47,12 @@ async def run_checks(
         CannotRun: the target is not there any more, or lets us make no accounts.
     """
     run = _Run(lab, tell)
-    run.enqueue(checks)
-    workers = min(at_once, len(run.waiting))
-    # Each comes to its end, whatever the others meet: what one has made it takes away.
-    working = [Deferred.fromCoroutine(run.work()) for _ in range(workers)]
-    ended_all: list[tuple[bool, Any]] = await DeferredList(working, consumeErrors=True)
-    for _, ended in ended_all:
-        if isinstance(ended, Failure):
-            ended.raiseException()
-    if run.over is not None:
-        raise run.over
-    if run.waiting and run.no_cast is not None:
-        # Had one of them found people, it would have done what the others could not.
-        raise run.no_cast
+    checks = list(checks)
+    # A restart is felt by all, so those that need one come last, one by one.
+    await run.all_of(
+        [each for each in checks if Need.RESTART not in each.needs], at_once
+    )
+    await run.all_of([each for each in checks if Need.RESTART in each.needs], 1)
     return sorted(run.results, key=lambda result: result.check.number)
 
 
@@ -73,6 +66,22 @@ class _Run:
     over: CannotRun | None = None
     #: Why the last of those who found no people found none.
     no_cast: CannotRun | None = None
+
+    async def all_of(self, checks: Iterable[Check], at_once: int) -> None:
+        """Do these checks; see `run_checks`."""
+        self.enqueue(checks)
+        workers = min(at_once, len(self.waiting))
+        # Each comes to its end, whatever the others meet: what it made it takes away.
+        working = [Deferred.fromCoroutine(self.work()) for _ in range(workers)]
+        ended: list[tuple[bool, Any]] = await DeferredList(working, consumeErrors=True)
+        for _, end in ended:
+            if isinstance(end, Failure):
+                end.raiseException()
+        if self.over is not None:
+            raise self.over
+        if self.waiting and self.no_cast is not None:
+            # Had one of them found people, it would have done all of it.
+            raise self.no_cast
 
     def enqueue(self, checks: Iterable[Check]) -> None:
         """Skip what cannot be done; of the rest, what waits longest goes first."""

@@ -46,9 +46,10 @@ class Timers:
     #: How long a user of another server stays as they are when nothing more is heard.
     federation: float = 1800.0
     #: The longest that a check may wait.
-    patience: float = 60.0
-    #: How much later than it says the target may be: Synapse looks every 5 s.
-    slack: float = 6.0
+    patience: float = 90.0
+    #: How much later than it says the target may be: Synapse looks every 5 s, at what
+    #: was due up to 5 s before.
+    slack: float = 12.0
 
     def of(self, timer: Timer) -> float:
         """The time by that name, in seconds."""
