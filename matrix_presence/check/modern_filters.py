@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from matrix_presence.check.bench import Bench
 from matrix_presence.check.person import Synced, presence_filter
+from matrix_presence.check.polling import keep_online
 from matrix_presence.check.registry import check
 from matrix_presence.check.timers import Wait
 
@@ -125,7 +126,7 @@ async def ignored_user(bench: Bench) -> None:
 
 async def _online(bench: Bench) -> None:
     """Have B online, and a first sync of A show it."""
-    await bench.b.put("online")
+    await keep_online(bench, bench.b, "filtered")
     await bench.eventually(
         bench.a.sync,
         lambda synced: bench.b.user_id in _who(synced),
