@@ -109,6 +109,7 @@ class PresenceSync:
             only: the client's filter; see `wire.filters`.
             era: of the path it came by.
         """
+        self._ticks.settle_joins()
         position = self._view.position()
         if not self._enabled or (since == position and not full_state):
             return [], position

@@ -133,6 +133,19 @@ class IncrementalTests(SyncTestCase):
         self.assertIn("@b:hs", {**before.seen, **after.seen})
         self.assertEqual((await self.look(after.next_batch)).seen, {})
 
+    async def test_who_comes_in_comes_once(self) -> None:
+        """Also where they did something before, and the sync is before the tick (A-88).
+
+        Clients are woken by the join itself, which is in the room.
+        """
+        since = (await self.look()).next_batch
+        await self.put("c")
+        self.rig.presence.handler.joined("!r:hs", "@c:hs")
+        reply = await self.look(since)
+        self.assertIn("@c:hs", reply.seen)
+        self.rig.advance(1)
+        self.assertNotIn("@c:hs", (await self.look(reply.next_batch)).seen)
+
     async def test_a_restart_loses_no_change(self) -> None:
         """A token from before an orderly restart is answered with what came after it,
         going offline too (A-87, B-53)."""
