@@ -67,12 +67,12 @@ async def free_for_chat_on_v3(bench: Bench) -> None:
 
 @check(
     107,
-    "raising-is-activity",
+    "raising-availability",
     source="B-14: changing the presence to a higher level of availability is "
     "pro-active.",
     profile=Profile.LEGACY,
 )
-async def raising_is_activity(bench: Bench) -> None:
+async def raising_availability(bench: Bench) -> None:
     """To become more available is activity: the last active time begins anew."""
     await _need_free_for_chat(bench)
     for before, after in (
@@ -87,11 +87,11 @@ async def raising_is_activity(bench: Bench) -> None:
 
 @check(
     108,
-    "lowering-is-no-activity",
+    "lowering-availability",
     source="B-15: changing to a lower level does not count as pro-active.",
     profile=Profile.LEGACY,
 )
-async def lowering_is_no_activity(bench: Bench) -> None:
+async def lowering_availability(bench: Bench) -> None:
     """To become less available is no activity: the last active time goes on."""
     await _need_free_for_chat(bench)
     for before, after in (
