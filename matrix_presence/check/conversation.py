@@ -10,7 +10,7 @@ import attrs
 import orjson
 from twisted.internet.task import deferLater
 
-from matrix_presence.check.exchange import Reply
+from matrix_presence.check.exchange import Reply, readable
 from matrix_presence.check.target import NoAnswer, Target
 from matrix_presence.check.timers import show_seconds
 from matrix_presence.check.verdicts import Skipped
@@ -78,7 +78,8 @@ class Conversation:
                     method, path, content, headers=sent, asker=asker, wait=wait
                 )
             except NoAnswer as reason:
-                self.lost = f"{method} {path}\n-> no answer: the target {reason}"
+                asked = readable(path)
+                self.lost = f"{method} {asked}\n-> no answer: the target {reason}"
                 raise
             self.replies.append(reply)
             if reply.status != 429 or not limits:

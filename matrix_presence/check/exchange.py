@@ -82,12 +82,17 @@ class Reply:
             secrets: tokens to be blanked wherever they stand.
         """
         by = f"   (by {self.asker})" if self.asker else ""
-        path, mark, query = self.path.partition("?")
-        lines = [f"{self.method} {path}{mark}{unquote_plus(query)}{by}"]
+        lines = [f"{self.method} {readable(self.path)}{by}"]
         if self.sent is not None:
             lines.append(_shown(self.sent))
         lines.append(f"-> {self.status} {_shown(self._brief())}   ({self.took} ms)")
         return blanked("\n".join(lines), secrets)
+
+
+def readable(path: str) -> str:
+    """A path with its query as one would write it for a person."""
+    path, mark, query = path.partition("?")
+    return f"{path}{mark}{unquote_plus(query)}"
 
 
 def blanked(text: str, secrets: Collection[str]) -> str:

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from twisted.internet.defer import Deferred
-
 from matrix_presence.check.bench import Bench
 from matrix_presence.check.person import Person
 
@@ -22,14 +20,10 @@ NO_NEWS: Mapping[str, Any] = {
 _WHOLE_CHECK = 300.0
 
 
-async def keep_online(bench: Bench, person: Person, message: str) -> Deferred[None]:
-    """Have somebody set online with this message, and stay connected for the check.
-
-    Returns:
-        What to cancel to have them disconnect earlier.
-    """
+async def keep_online(bench: Bench, person: Person, message: str) -> None:
+    """Have somebody set online with this message, and stay connected for the check."""
     await person.put("online", message)
-    return bench.start(poll(bench, person, _WHOLE_CHECK, every=10.0))
+    bench.start(poll(bench, person, _WHOLE_CHECK, every=10.0))
 
 
 async def poll(bench: Bench, person: Person, seconds: float, *, every: float) -> None:

@@ -6,7 +6,6 @@ Whatever it does, a request ends: with an answer, or with `NoAnswer` and one sen
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import attrs
 import orjson
@@ -107,13 +106,16 @@ class Target:
         except CancelledError:
             raise
         except Exception as reason:
+            if any(isinstance(each, CancelledError) for each in _reasons(reason)):
+                # It is we who hung up.
+                raise CancelledError from reason
             raise NoAnswer(_why(reason)) from reason
         return response.code, response.headers, answer
 
 
 def _why(reason: Exception) -> str:
     """Why there was no answer, as a clause without a subject."""
-    reasons = [reason, *map(_exception, getattr(reason, "reasons", ()))]
+    reasons = _reasons(reason)
     for each in reasons:
         match each:
             case TooLong():
@@ -137,8 +139,12 @@ def _why(reason: Exception) -> str:
     return f"closed the connection in the middle of an answer ({type(reason).__name__})"
 
 
-def _exception(reason: Any) -> Any:
-    return reason.value if isinstance(reason, Failure) else reason
+def _reasons(reason: Exception) -> list[BaseException]:
+    """What was raised, and what Twisted has put into it."""
+    found: list[BaseException] = [reason]
+    for inner in getattr(reason, "reasons", ()):
+        found.append(inner.value if isinstance(inner, Failure) else inner)
+    return found
 
 
 def _tls(reason: TLSError) -> str:

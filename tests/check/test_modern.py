@@ -19,4 +19,4 @@ class EmbeddedTests(CheckTestCase):
             for number, result in results.items()
             if result.verdict in {Verdict.FAIL, Verdict.STRICT}
         }
-        self.assertEqual({}, wrong)
+        self.assertEqual({}, wrong, str(wrong))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,8 @@ def test_only_what_is_known_fails(tmp_path: Path) -> None:
     """Every check that fails is on the list, and everything on the list fails."""
     as_port = free_port()
     with synapse_target(tmp_path, as_port) as server:
+        # For so long after its start nobody is timed out.
+        time.sleep(30)
         url = f"http://127.0.0.1:{server.port}"
         listen = f"tcp:{as_port}:interface=127.0.0.1"
         ended, report = whole_run(url, tmp_path, "--as-listen", listen)
