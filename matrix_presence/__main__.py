@@ -42,8 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if asked.command == "check":
         from matrix_presence.check import command
 
-        _log_to_stderr(asked.log_level)
         if not command.without_target(asked):
+            _log_to_stderr(asked.log_level)
             task.react(command.check, (asked, __version__))
         return
     try:

@@ -25,6 +25,8 @@ T = TypeVar("T")
 
 #: Seconds within which what clients do has to be seen.
 SOON = 5.0
+#: Syncs after which there should be nothing new, if nobody does anything.
+_MOST_NEWS = 20
 #: Seconds between two looks at something that is to change.
 _LOOK = 0.25
 
@@ -141,9 +143,9 @@ class Bench:
         Raises:
             Failed: with this sentence, when it is not so within as many seconds.
         """
-        deadline = self.now() + within * 1000
+        left = self._until(within)
         while not seen(found := await look()):
-            if self.now() >= deadline:
+            if left() <= 0:
                 raise Failed(sentence)
             await self.sleep(_LOOK)
         return found
@@ -171,17 +173,30 @@ class Bench:
             Failed: with this sentence, when it is not told within as many seconds.
         """
         user_id = observed if isinstance(observed, str) else observed.user_id
-        deadline = self.now() + within * 1000
+        left = self._until(within)
         while True:
-            left = max(0.0, (deadline - self.now()) / 1000)
-            synced = await observer.sync(since, timeout=min(left, 10.0), **more)
+            timeout = min(max(left(), 0.0), 10.0)
+            synced = await observer.sync(since, timeout=timeout, **more)
             since = synced.since
             for content in synced.all_of(user_id):
                 if seen(content):
                     return content, since
-            if self.now() >= deadline:
+            if left() <= 0:
                 raise Failed(sentence)
             await self.sleep(0.05)
+
+    def _until(self, within: float) -> Callable[[], float]:
+        """How many seconds are left of these, not counting waits for rate limits.
+
+        What is to be seen may be what is still waiting to be asked for.
+        """
+        began, limited = self.now(), self.conversation.limited
+
+        def left() -> float:
+            more = self.conversation.limited - limited
+            return within - (self.now() - began - more) / 1000
+
+        return left
 
     async def hears(
         self, observer: Person, since: str, seconds: float, **more: Any
@@ -197,13 +212,18 @@ class Bench:
         return events, since
 
     async def settled(self, observer: Person, **more: Any) -> Synced:
-        """A first sync of an observer, and then all that is still on its way."""
+        """A first sync of an observer, and then all that is still on its way.
+
+        Raises:
+            Failed: there is always more.
+        """
         synced = await observer.sync(**more)
-        while True:
+        for _ in range(_MOST_NEWS):
             again = await observer.sync(synced.since, timeout=1.2, **more)
             if not again.events:
                 return again
             synced = again
+        raise Failed("the syncs tell of presence again and again, whatever was told")
 
     # What a check makes, and what goes with it.
 

@@ -66,7 +66,7 @@ def report(
     target: str, server: str, results: Sequence[Result], took: int = 0
 ) -> Report:
     """The report of these results."""
-    return Report(target, server, [_line(result) for result in results], took)
+    return Report(target, server, tuple(map(_line, results)), took)
 
 
 def _line(result: Result) -> Line:
@@ -79,7 +79,7 @@ def _line(result: Result) -> Line:
         check.profile,
         result.verdict,
         result.reason,
-        list(result.exchanges),
+        tuple(result.exchanges),
         result.took,
         result.limited,
     )
@@ -95,11 +95,12 @@ def read_report(content: bytes) -> Report:
         found: Any = orjson.loads(content)
         if found.pop("version") != _VERSION:
             raise ValueError("it is of another version")
-        lines = [_read_line(line) for line in found.pop("lines")]
+        lines = tuple(map(_read_line, found.pop("lines")))
         return Report(lines=lines, **found)
     except (ValueError, LookupError, TypeError, AttributeError):
         raise ValueError("holds no results of matrix-presence check") from None
 
 
 def _read_line(found: Mapping[str, Any]) -> Line:
-    return Line(**{**found, "verdict": Verdict(found["verdict"])})
+    verdict, exchanges = Verdict(found["verdict"]), tuple(found["exchanges"])
+    return Line(**{**found, "verdict": verdict, "exchanges": exchanges})

@@ -6,6 +6,7 @@ Whatever it does, a request ends: with an answer, or with `NoAnswer` and one sen
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import attrs
 import orjson
@@ -139,9 +140,9 @@ def _why(reason: Exception) -> str:
     return f"closed the connection in the middle of an answer ({type(reason).__name__})"
 
 
-def _reasons(reason: Exception) -> list[BaseException]:
+def _reasons(reason: Exception) -> list[Any]:
     """What was raised, and what Twisted has put into it."""
-    found: list[BaseException] = [reason]
+    found: list[Any] = [reason]
     for inner in getattr(reason, "reasons", ()):
         found.append(inner.value if isinstance(inner, Failure) else inner)
     return found

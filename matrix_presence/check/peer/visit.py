@@ -23,7 +23,7 @@ from matrix_presence.check.peer.rooms import (
 from matrix_presence.check.peer.server import Peer, push
 from matrix_presence.check.person import Person
 from matrix_presence.check.target import NoAnswer, Target
-from matrix_presence.check.verdicts import Failed, Skipped
+from matrix_presence.check.verdicts import Failed, NotOffered, Skipped
 from matrix_presence.wire.canonical import canonical
 from matrix_presence.wire.x_matrix import sign_request
 
@@ -214,7 +214,11 @@ class Visit:
         room_id = self.peer.residence.create(self.user_id)
         path = f"join/{quote(room_id, '')}"
         via = {"server_name": self.peer.name, "via": self.peer.name}
-        await person.done("POST", path, {}, query=via)
+        reply = await person.ask("POST", path, {}, query=via)
+        if reply.status != 200:
+            # Perhaps there is no joining at all, neither way.
+            self._refuse_without_rooms(await self._template("join", room_id))
+            raise Failed(f"a room of another server cannot be joined: {reply.status}")
         self.bench.afterwards(lambda: self.bench.leave(room_id, person))
         return room_id
 
@@ -230,7 +234,8 @@ class Visit:
             raise Failed(f"its room cannot be left: the target {reason}") from None
 
     async def _change(self, step: str, room_id: str, user_id: str) -> None:
-        template = await self.ask("GET", make_path(step, room_id, user_id))
+        template = await self._template(step, room_id, user_id)
+        self._refuse_without_rooms(template)
         if template.status != 200 or not isinstance(template.json, dict):
             raise Unjoinable(f"answers make_{step} with {template.status}")
         made = filled_in(template.json, user_id, room_id, step, self.peer.own)
@@ -238,6 +243,21 @@ class Visit:
         reply = await self.ask("PUT", path, made.pdu)
         if reply.status != 200:
             raise Unjoinable(f"answers send_{step} with {reply.status}")
+
+    async def _template(
+        self, step: str, room_id: str, user_id: str | None = None
+    ) -> Reply:
+        return await self.ask("GET", make_path(step, room_id, user_id or self.user_id))
+
+    @staticmethod
+    def _refuse_without_rooms(template: Reply) -> None:
+        """Let a check be, where there is no endpoint to ask for a template.
+
+        Raises:
+            NotOffered: there is none.
+        """
+        if template.status == 404 and template.errcode == "M_UNRECOGNIZED":
+            raise NotOffered("rooms do not reach across servers: make_join is unknown")
 
     # What it hears.
 
