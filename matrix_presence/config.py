@@ -328,6 +328,18 @@ class PresenceConfig:
     destination_window: int = option(
         DURATION, "5s", "How soon the same server may be sent presence again."
     )
+    destination_burst_count: int = option(
+        count(1),
+        20,
+        "How many transactions the same server may be sent in short order, until "
+        "destination_busy_window holds. One is regained each five of those windows.",
+    )
+    destination_busy_window: int = option(
+        DURATION,
+        "1m",
+        "How soon the same server may be sent presence again when it has been sent "
+        "much lately. With 0 it is never longer than destination_window.",
+    )
     transactions_per_second: int = option(
         count(),
         50,
@@ -342,9 +354,9 @@ class PresenceConfig:
     )
     activity_window: int = option(
         DURATION,
-        "1m",
-        "How long a newer activity alone waits for company before other servers are "
-        "told of it.",
+        "5m",
+        "How long activity alone must have stayed the same, as currently active or "
+        "not, before other servers are told of it.",
     )
     persist_interval: int = option(
         TIMEOUT,

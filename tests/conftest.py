@@ -30,12 +30,18 @@ def _trial_tests_share_the_reactor(monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """How long the core is held against the reference, in `tests/model`."""
+    """How long the tests go on that could go on for ever."""
     parser.addoption(
         "--operations",
         type=int,
         help="operations of the model test (default: MATRIX_PRESENCE_OPERATIONS, "
         "else 10000)",
+    )
+    parser.addoption(
+        "--soak",
+        type=float,
+        default=20.0,
+        help="seconds for which a server flaps in tests/interop/test_soak.py",
     )
 
 

@@ -1,9 +1,10 @@
 """Who may be served now: a window for each, a budget for all.
 
-Whoever was served less than a window ago waits until it ends. Over all there is a
-budget of services per second; when it is spent, those who have waited longest come
-first, and those with a change of state before those with mere activity. Nobody's wish
-is ever lost and none is counted twice: a wish is one bit.
+Whoever was served less than a window ago waits until it ends; for one who has been
+served often in short order the window may be longer. Over all there is a budget of
+services per second; when it is spent, those who have waited longest come first, and
+those with a change of state before those with mere activity. Nobody's wish is ever lost
+and none is counted twice: a wish is one bit.
 
 Used for waiting clients and, with their own numbers, for other servers.
 """
@@ -13,6 +14,8 @@ from __future__ import annotations
 from collections import deque
 
 from pyroaring import BitMap
+
+from matrix_presence.cache.limits import Buckets
 
 #: A window is remembered in this many parts, which is how exact its end is.
 _PARTS = 16
@@ -26,17 +29,22 @@ class Attention:
     Args:
         window: ms between two services of the same one; 0 for none.
         per_second: services a second over all; 0 for no limit.
+        long_window: ms between two services of one that was served `burst` times in
+            short order; 0 for the same as `window`. What a service takes from the
+            burst is given back after five long windows.
+        burst: see there.
     """
 
-    def __init__(self, window: int, per_second: float) -> None:
+    def __init__(
+        self, window: int, per_second: float, long_window: int = 0, burst: int = 0
+    ) -> None:
         self.window = window
         self.per_second = per_second
-        self._part = max(1, window // _PARTS)
+        self._windows = _Windows(window)
+        self._long_windows = _Windows(long_window)
+        self._bursts = Buckets(1000 / (5 * long_window) if long_window else 0, burst)
         self._urgent = _Wishes()
         self._casual = _Wishes()
-        #: Those served within the window, and in which part of it.
-        self._recent = BitMap()
-        self._recent_parts: deque[tuple[int, BitMap]] = deque()
         self._budget = per_second
         self._budget_ts = 0
 
@@ -57,11 +65,12 @@ class Attention:
         self._pass_time(now)
         if self.per_second:
             most = min(most, int(self._budget))
-        chosen = self._urgent.take(among, self._recent, most)
+        recent = self._windows.open | self._long_windows.open
+        chosen = self._urgent.take(among, recent, most)
         # Who wishes for both is served once.
         self._casual.open -= chosen
         if len(chosen) < most:
-            chosen |= self._casual.take(among, self._recent, most - len(chosen))
+            chosen |= self._casual.take(among, recent, most - len(chosen))
         if chosen:
             self._budget -= len(chosen)
             self._serve(chosen, now)
@@ -78,30 +87,63 @@ class Attention:
             # Not for every single service: a tenth of a second's worth at a time.
             lacking = max(1.0, self.per_second / 10) - self._budget
             when = now + int(lacking * 1000 / self.per_second) + 1
-        if self._recent_parts and not wanting - self._recent:
-            when = max(when, self._recent_parts[0][0])
+        if not wanting - self._windows.open - self._long_windows.open:
+            ends = (self._windows.next_ts(), self._long_windows.next_ts())
+            when = max(when, min(end for end in ends if end is not None))
         return when
 
     def _serve(self, chosen: BitMap, now: int) -> None:
-        if not self.window:
-            return
-        ends = (now // self._part + 1) * self._part + self.window
-        if not self._recent_parts or self._recent_parts[-1][0] != ends:
-            self._recent_parts.append((ends, BitMap()))
-        self._recent_parts[-1][1].update(chosen)
-        self._recent |= chosen
+        if self._long_windows.length:
+            tired = BitMap([one for one in chosen if self._bursts.take(one, now)])
+            self._long_windows.add(tired, now)
+            chosen = chosen - tired
+        self._windows.add(chosen, now)
 
     def _pass_time(self, now: int) -> None:
         if self.per_second:
             earned = (now - self._budget_ts) * self.per_second / 1000
             self._budget = min(self.per_second, self._budget + max(0.0, earned))
             self._budget_ts = now
+        self._windows.pass_time(now)
+        self._long_windows.pass_time(now)
+
+
+class _Windows:
+    """Those served less than a window ago.
+
+    Args:
+        length: ms; 0 for none.
+    """
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+        self._part = max(1, length // _PARTS)
+        self.open = BitMap()
+        #: In the order of the ends of their windows (epoch ms).
+        self._parts: deque[tuple[int, BitMap]] = deque()
+
+    def add(self, served: BitMap, now: int) -> None:
+        """These are served now (epoch ms)."""
+        if not (self.length and served):
+            return
+        ends = (now // self._part + 1) * self._part + self.length
+        if not self._parts or self._parts[-1][0] != ends:
+            self._parts.append((ends, BitMap()))
+        self._parts[-1][1].update(served)
+        self.open |= served
+
+    def next_ts(self) -> int | None:
+        """When the first window ends (epoch ms); None if there is none."""
+        return self._parts[0][0] if self._parts else None
+
+    def pass_time(self, now: int) -> None:
+        """It is `now` (epoch ms)."""
         ended = False
-        while self._recent_parts and self._recent_parts[0][0] <= now:
-            self._recent_parts.popleft()
+        while self._parts and self._parts[0][0] <= now:
+            self._parts.popleft()
             ended = True
         if ended:
-            self._recent = BitMap().union(*(part for _, part in self._recent_parts))
+            self.open = BitMap().union(*(part for _, part in self._parts))
 
 
 class _Wishes:

@@ -10,8 +10,6 @@ equal sets are mostly the same object. So a set in here is replaced, never chang
 
 from __future__ import annotations
 
-from collections import deque
-
 from pyroaring import BitMap
 
 from matrix_presence.cache.attention import Attention
@@ -25,12 +23,15 @@ class Outbox:
     Args:
         window: ms between two transactions to the same destination.
         per_second: transactions a second over all destinations; 0 for no limit.
-        patience: ms for which mere activity waits for company.
+        busy_window: ms between two transactions to one that was sent `burst` of them
+            in short order; 0 for `window`.
+        burst: see there.
     """
 
-    def __init__(self, window: int, per_second: float, patience: int) -> None:
-        self._attention = Attention(window, per_second)
-        self._patience = patience
+    def __init__(
+        self, window: int, per_second: float, busy_window: int = 0, burst: int = 1
+    ) -> None:
+        self._attention = Attention(window, per_second, busy_window, burst)
         self._pending: dict[int, BitMap] = {}
         #: The destinations that have somebody pending.
         self.pending = BitMap()
@@ -38,8 +39,6 @@ class Outbox:
         self.under_way = BitMap()
         #: Those that failed and are left alone for a while.
         self.resting = BitMap()
-        #: Who is told of mere activity from when on (epoch ms), the soonest first.
-        self._later: deque[tuple[int, BitMap]] = deque()
 
     def of(self, destination: int) -> BitMap:
         """The users whom this destination has yet to be told of."""
@@ -52,14 +51,6 @@ class Outbox:
         """
         self._add(destinations, users)
         self._attention.wish(destinations, urgent=urgent)
-
-    def mention(self, destinations: BitMap, users: BitMap, now: int) -> None:
-        """The same, but it is mere activity: it waits for company first."""
-        self._add(destinations, users)
-        if self._patience:
-            self._wish_later(destinations, now + self._patience)
-        else:
-            self._attention.wish(destinations, urgent=False)
 
     def _add(self, destinations: BitMap, users: BitMap) -> None:
         pending = self._pending
@@ -77,15 +68,6 @@ class Outbox:
             pending[destination] = known[1]
         self.pending |= destinations
 
-    def _wish_later(self, destinations: BitMap, when: int) -> None:
-        # A sixteenth of the wait is how exact its end is; so there are few of these.
-        part = max(1, self._patience // 16)
-        when = (when // part + 1) * part
-        if self._later and self._later[-1][0] >= when:
-            self._later[-1][1].update(destinations)
-        else:
-            self._later.append((when, BitMap(destinations)))
-
     def ready(self, now: int, most: int, *, but: BitMap = _NOBODY) -> BitMap:
         """At most `most` destinations that may be sent a transaction now (epoch ms).
 
@@ -94,19 +76,11 @@ class Outbox:
         Args:
             but: those that may not, for a reason of the caller's.
         """
-        while self._later and self._later[0][0] <= now:
-            _, destinations = self._later.popleft()
-            # What came in time to be company has taken it along.
-            self._attention.wish(destinations & self.pending, urgent=False)
         return self._attention.ready(self._able() - but, now, most)
 
     def next_ts(self, now: int, *, but: BitMap = _NOBODY) -> int | None:
         """When to ask `ready` again (epoch ms); None if time alone changes nothing."""
-        when = self._attention.next_ts(self._able() - but, now)
-        later = self._later[0][0] if self._later else None
-        if when is None or later is None:
-            return later if when is None else when
-        return min(when, later)
+        return self._attention.next_ts(self._able() - but, now)
 
     def _able(self) -> BitMap:
         return self.pending - self.under_way - self.resting

@@ -15,7 +15,6 @@ from matrix_presence.cache.interest import servers_of, visible_to
 from matrix_presence.cache.presence_cache import PresenceCache
 from matrix_presence.config import PresenceConfig
 from matrix_presence.rules.profiles import NO_PROFILE
-from matrix_presence.rules.users import is_currently_active
 from matrix_presence.wire.edu import Edus, entry, packed
 
 #: How long what was composed may be sent to others too, ms. By so much the times in it
@@ -32,7 +31,6 @@ class Bodies:
 
     def __init__(self, cache: PresenceCache, config: PresenceConfig) -> None:
         self._cache = cache
-        self._granularity = config.last_active_granularity
         self._with_profile = config.federate_profile_keys
         self._busy = config.busy
         #: By the id of the set, which is kept along so that it stays the only one.
@@ -87,7 +85,7 @@ class Bodies:
     def _entries(
         self, users: BitMap, now: int, is_old: bool
     ) -> Iterator[dict[str, Any]]:
-        columns, granularity = self._cache.users, self._granularity
+        columns = self._cache.users
         profiles = columns.profiles if self._with_profile else {}
         for user in users:
             presence = columns.presence(user)
@@ -102,7 +100,9 @@ class Bodies:
                 presence,
                 columns.status_msg[user],
                 now - active_ts,
-                is_currently_active(presence, active_ts, now, granularity),
+                # Not worked out anew: what was announced holds until the end of it
+                # is announced (B-31).
+                columns.is_shown_active(user),
                 profiles.get(user, NO_PROFILE),
                 busy=self._busy,
                 free_for_chat=is_old,

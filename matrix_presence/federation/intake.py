@@ -10,6 +10,7 @@ from matrix_presence.cache import interest
 from matrix_presence.cache.outbox import Outbox
 from matrix_presence.cache.presence_cache import PresenceCache
 from matrix_presence.cache.untold import Pair
+from matrix_presence.federation.activity import HeldActivity
 from matrix_presence.federation.admission import Admission
 from matrix_presence.federation.letters import Letters
 from matrix_presence.federation.pings import Pings
@@ -29,6 +30,7 @@ class Intake:
         pings: Pings,
         letters: Letters,
         admission: Admission,
+        activity: HeldActivity,
     ) -> None:
         self._cache = cache
         self._outbox = outbox
@@ -36,6 +38,7 @@ class Intake:
         self._letters = letters
         self._polls = Polls(cache)
         self._admission = admission
+        self._activity = activity
 
     def put(self, tick: Tick, now: int) -> Iterator[None]:
         """Put a tick into the outbox, a pair at a time."""
@@ -43,12 +46,11 @@ class Intake:
         for gone, viewers in tick.farewells:
             servers = cache.servers.of(viewers, cache.users.ids)
             self._tell(servers, BitMap([gone]))
+        self._activity.told(tick.urgent)
         for destinations, users in interest.changed(cache, tick.urgent):
             self._tell(destinations, users)
             yield
-        for destinations, users in interest.changed(cache, tick.casual):
-            self._outbox.mention(self._open(destinations), users, now)
-            yield
+        self._activity.hold(tick.casual - cache.servers.users, now)
         for destinations, users, came_in in interest.introduced(cache, tick.joins, now):
             self._tell(destinations, users)
             if came_in:
@@ -63,12 +65,32 @@ class Intake:
                 self._put_poll(pair)
                 yield
 
+    def put_activity(self, now: int, most: int) -> bool:
+        """Put in whose activity has changed and stayed so; whether there was anybody.
+
+        Args:
+            now: epoch ms.
+            most: users looked at.
+        """
+        found = False
+        for user, exposed in self._activity.due(now, most):
+            users, found = BitMap([user]), True
+            if exposed is None:
+                self._activity.told(users)
+                for destinations, _ in interest.changed(self._cache, users):
+                    self._tell(destinations, users, urgent=False)
+            else:
+                self._tell(exposed, users, urgent=False)
+        return found
+
     def _open(self, destinations: BitMap) -> BitMap:
         closed = self._admission.closed
         return destinations - closed if closed else destinations
 
-    def _tell(self, destinations: BitMap, users: BitMap) -> None:
-        self._outbox.tell(self._open(destinations), users)
+    def _tell(
+        self, destinations: BitMap, users: BitMap, *, urgent: bool = True
+    ) -> None:
+        self._outbox.tell(self._open(destinations), users, urgent=urgent)
 
     def _put_letter(self, pair: Pair, now: int) -> None:
         destination = self._letters.destination_of(pair)

@@ -24,6 +24,7 @@ from matrix_presence.cache.backoff import Backoff
 from matrix_presence.cache.outbox import Outbox
 from matrix_presence.cache.presence_cache import PresenceCache
 from matrix_presence.config import PresenceConfig
+from matrix_presence.federation.activity import HeldActivity
 from matrix_presence.federation.admission import Admission
 from matrix_presence.federation.bodies import Bodies
 from matrix_presence.federation.intake import Intake
@@ -72,8 +73,10 @@ class Sender:
         self.outbox = Outbox(
             config.destination_window,
             config.transactions_per_second,
-            config.activity_window,
+            config.destination_busy_window,
+            config.destination_burst_count,
         )
+        self._activity = HeldActivity(cache.users, config.activity_window)
         self._backoff = Backoff(chance)
         grace = config.federation_timeout - config.federation_ping_interval
         self._pings = Pings(
@@ -82,7 +85,9 @@ class Sender:
         self._bodies = Bodies(cache, config)
         self._letters = letters = Letters(cache)
         self._admission = admission = Admission(cache.servers)
-        self._intake = Intake(cache, self.outbox, self._pings, letters, admission)
+        self._intake = Intake(
+            cache, self.outbox, self._pings, letters, admission, self._activity
+        )
         self._kept = KeptDestinations(
             cache.servers, self.outbox, self._backoff, self._pings, admission
         )
@@ -262,6 +267,7 @@ class Sender:
                 self.outbox.tell(BitMap([destination]), _NOBODY)
             self._lives(destination)
             return
+        self._activity.read(destination, users)
         name = self._cache.servers.names[destination]
         try:
             sending = self._federation.send(
@@ -369,10 +375,11 @@ class Sender:
             elif pings.is_due(destination, now):
                 self._ping(destination, now)
             pings.look_again(destination, now)
+        told = self._intake.put_activity(now, _A_SWEEP)
         unanswered = self._letters.due(now)
         if unanswered:
             self.outbox.tell(unanswered, _NOBODY, urgent=False)
-        if due or unanswered:
+        if due or told or unanswered:
             self._serve()
         return len(due) >= _A_SWEEP
 

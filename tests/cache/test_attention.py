@@ -204,3 +204,57 @@ class AttentionTests(TestCase):
         self.assertEqual([2], list(attention.ready(BitMap([2]), EPOCH, 9)))
         self.assertIsNone(attention.next_ts(BitMap([2]), EPOCH))
         self.assertEqual([1], list(attention.ready(BitMap([1]), EPOCH, 9)))
+
+
+class LongWindowTests(TestCase):
+    """Who has been served often waits longer."""
+
+    def setUp(self) -> None:
+        """Windows of a second, and of a minute from the fourth service on."""
+        self.attention = Attention(WINDOW, 0, 60 * WINDOW, 3)
+        self.now = EPOCH
+
+    def services(self, seconds: int, *, each: int = 1) -> int:
+        """How often the first is served, who wishes so every `each` seconds."""
+        count = 0
+        for _ in range(seconds):
+            self.now += WINDOW
+            if self.now // WINDOW % each == 0:
+                self.attention.wish(many(1), urgent=True)
+            count += len(self.attention.ready(many(1), self.now, 9))
+        return count
+
+    def test_a_burst_is_served_at_once(self) -> None:
+        """And what follows, once in a long window."""
+        self.assertEqual(2, self.services(4))
+        self.assertLessEqual(self.services(600), 13)
+
+    def test_quiet_gives_it_back(self) -> None:
+        """One service for each five long windows, and no more than the burst."""
+        self.services(60)
+        self.now += 3600 * WINDOW
+        self.assertGreaterEqual(self.services(10), 3)
+
+    def test_who_wishes_seldom_never_waits(self) -> None:
+        """However long it goes on."""
+        self.assertEqual(40, self.services(40 * 301, each=301))
+
+    def test_others_do_not_wait_for_it(self) -> None:
+        """Each has a burst of its own."""
+        self.services(60)
+        self.attention.wish(many(2), urgent=True)
+        self.assertEqual(BitMap([1]), self.attention.ready(many(2), self.now, 9))
+
+    def test_it_is_told_when_the_window_ends(self) -> None:
+        """And can be served then, also if others have short windows."""
+        self.services(60)
+        self.attention.wish(many(2), urgent=True)
+        self.attention.ready(many(2), self.now, 9)
+        self.attention.wish(many(1), urgent=True)
+        for _ in range(100):
+            again = self.attention.next_ts(many(2), self.now)
+            assert again is not None and again >= self.now
+            self.now = max(again, self.now + 1)
+            if self.attention.ready(many(2), self.now, 9):
+                return
+        self.fail("its turn does not come")

@@ -15,7 +15,6 @@ from tests.base import TestCase
 
 EPOCH = 1_790_000_000_000
 WINDOW = 5000
-PATIENCE = 60_000
 
 indices = st.integers(0, 5)
 sets = st.sets(indices, min_size=1)
@@ -34,7 +33,7 @@ class OutboxTests(TestCase):
 
     def setUp(self) -> None:
         """An outbox without a budget."""
-        self.outbox = Outbox(WINDOW, 0, PATIENCE)
+        self.outbox = Outbox(WINDOW, 0)
         self.now = EPOCH
 
     def ready(self, passed: int = 0) -> set[int]:
@@ -49,16 +48,13 @@ class OutboxTests(TestCase):
     @given(steps)
     def test_nobody_is_forgotten_and_nobody_told_twice(self, ops) -> None:
         """Each change is told once to each destination that answers (C-10, C-11)."""
-        outbox, now = Outbox(WINDOW, 0, PATIENCE), EPOCH
+        outbox, now = Outbox(WINDOW, 0), EPOCH
         due: dict[int, set[int]] = {}
         sent: dict[int, BitMap] = {}
         for kind, *rest in ops:
             if kind in ("tell", "mention"):
                 destinations, users = BitMap(rest[0]), BitMap(rest[1])
-                if kind == "tell":
-                    outbox.tell(destinations, users)
-                else:
-                    outbox.mention(destinations, users, now)
+                outbox.tell(destinations, users, urgent=kind == "tell")
                 for one in rest[0]:
                     due.setdefault(one, set()).update(rest[1])
             elif kind == "ready":
@@ -110,19 +106,10 @@ class OutboxTests(TestCase):
         self.assertEqual(BitMap([8, 9]), self.outbox.of(1))
         self.assertEqual({1}, self.ready(WINDOW))
 
-    def test_mere_activity_waits_for_company(self) -> None:
-        """It goes along with a change of state, and alone when nothing comes."""
-        self.outbox.mention(BitMap([1, 2]), BitMap([7]), self.now)
-        self.assertEqual(set(), self.ready(WINDOW))
-        self.outbox.tell(BitMap([1]), BitMap([8]))
-        self.assertEqual(BitMap([7, 8]), self.outbox.of(1))
-        self.assertEqual({1}, self.ready())
-        self.assertEqual({2}, self.ready(PATIENCE + PATIENCE // 16))
-
     def test_states_come_before_mere_activity(self) -> None:
         """With a budget of one a second, who is told of a state is first."""
-        outbox = Outbox(0, 1, 0)
-        outbox.mention(BitMap([1]), BitMap([7]), self.now)
+        outbox = Outbox(0, 1)
+        outbox.tell(BitMap([1]), BitMap([7]), urgent=False)
         outbox.tell(BitMap([2]), BitMap([7]))
         self.assertEqual(BitMap([2]), outbox.ready(self.now, 10))
 

@@ -149,18 +149,6 @@ class SendingTests(FederationTestCase):
         self.pass_time(1)
         self.assertEqual({"there": {"@dave:hs": "online"}}, self.told())
 
-    def test_mere_activity_waits(self) -> None:
-        """It goes out when nothing else came for a minute (C-10)."""
-        self.put("online")
-        self.told()
-        self.server.service.ticks.changed(
-            self.server.handler.cache.users.index[ALICE], urgent=False
-        )
-        self.pass_time(50)
-        self.assertEqual({}, self.told())
-        self.pass_time(20)
-        self.assertEqual({"there": {ALICE: "online"}}, self.told())
-
     def test_nothing_is_planned_when_nothing_is_left_to_do(self) -> None:
         """A stopped server leaves no timer behind."""
         self.put("online")

@@ -67,3 +67,11 @@ def test_federation_in_tells_rates() -> None:
     line = last_line("federation_in")
     assert line["bench"] == "federation_in"
     assert {"changes_per_s", "pings_per_s", "hostile_cost"} <= set(line)
+
+
+def test_federation_day_ends_with_the_truth() -> None:
+    """The bench of a day tells all that is asked for, and no server shows nonsense."""
+    line = last_line("federation_day")
+    assert line["bench"] == "federation_day"
+    assert {"entries", "transactions", "changes", "synapse_transactions"} <= set(line)
+    assert line["wrong"] == 0
