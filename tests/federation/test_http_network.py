@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -66,7 +67,7 @@ class Net:
     def heal(self) -> None:
         """Everything works from now on; what is delayed still arrives."""
         self.cuts: set[frozenset[bytes]] = set()
-        self._delays = itertools.repeat(0.0)
+        self._delays: Iterator[float] = itertools.repeat(0.0)
         self.loses_answers = self.doubles = False
 
     def cut(self, one: str, other: str) -> None:
@@ -88,9 +89,10 @@ class Net:
         delay = next(self._delays)
         if delay:
             return deferLater(self.clock, delay, self._ask, host, uri, *what)
-        return self._ask(host, uri, *what)
+        asked: Deferred[IResponse] = self._ask(host, uri, *what)
+        return asked
 
-    def _ask(self, host: bytes, uri: bytes, *what: Any) -> Deferred[IResponse]:
+    def _ask(self, host: bytes, uri: bytes, *what: Any) -> Any:
         method, *more = what
         asked: Deferred[IResponse] = self.agents[host].request(method, uri, *more)
         if self.loses_answers:

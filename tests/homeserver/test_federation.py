@@ -176,6 +176,33 @@ class StoredKeyTests(TestCase):
             self.successResultOf(Deferred.fromCoroutine(saving))
         self.assertEqual(({"ü": 2}, 2), load())
 
+    def test_documents_that_nobody_fetched_again_are_deleted(self) -> None:
+        """After three months, at most once a day: made-up servers do not pile up."""
+        database = Database.immediate()
+        self.successResultOf(
+            database.migrate("homeserver", "matrix_presence.homeserver")
+        )
+        store, day, now = StoredKeys(database), 86_400_000, 1_790_000_000_000
+
+        def save(name: str, fetched_ts: int) -> None:
+            saving = store.save(name, {}, fetched_ts)
+            self.successResultOf(Deferred.fromCoroutine(saving))
+
+        def has(name: str) -> bool:
+            loading = Deferred.fromCoroutine(store.load(name))
+            return self.successResultOf(loading) is not None
+
+        save("old.test", now)
+        save("kept.test", now + 30 * day)
+        save("new.test", now + 91 * day)
+        self.assertEqual([False, True], [has("old.test"), has("kept.test")])
+        save("kept.test", now)
+        save("new.test", now + 91 * day + 1000)
+        self.assertTrue(has("kept.test"))
+        store = StoredKeys(database)
+        save("new.test", now + 91 * day + 2000)
+        self.assertFalse(has("kept.test"))
+
 
 class FederatingTests(TestCase):
     """The whole server, and another one that talks to it."""
