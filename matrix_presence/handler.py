@@ -6,12 +6,14 @@ shown by the next tick and written to the store. Reading is in `matrix_presence.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 from pyroaring import BitMap
 
 from matrix_presence.device_inputs import DeviceInputs
 from matrix_presence.interfaces import Profile
+from matrix_presence.rules.server_globs import room_acl
 from matrix_presence.wire.edu import Update
 
 
@@ -52,6 +54,18 @@ class PresenceHandler(DeviceInputs):
             # Small enough again: its members come into sight as if they had joined.
             for member in rooms.members_of((room,)):
                 self._ticks.joined(room, member)
+
+    def server_acl(self, room_id: str, content: Mapping[str, Any] | None) -> None:
+        """Which servers a room lets in; presence goes to no other because of it (C-13).
+
+        Args:
+            content: of the room's `m.room.server_acl` event; None if it has none.
+        """
+        cache = self.cache
+        room = cache.rooms.intern(room_id)
+        acl = None if content is None else room_acl(content)
+        members = cache.rooms.members_of((room,))
+        cache.servers.restrict(room, acl, members, cache.users.ids)
 
     def restore_room(self, room_id: str, user_ids: Iterable[str]) -> None:
         """Who was joined to a room before this process began; nobody is told."""

@@ -1,7 +1,8 @@
 """Which other servers have to be told of whom.
 
 A server is interested in our users who share a room with one of its users (C-2), as far
-as the room carries presence, and in those who are on a presence list there (C-24).
+as the room carries presence and lets the server in (C-13), and in those who are on a
+presence list there (C-24).
 Rooms that other servers cannot be in (C-14) and rooms
 where they have no member play no part here by themselves.
 
@@ -83,8 +84,9 @@ def introduced(
         joiners_of[room].add(user)
     for room in cache.rooms.carrying_among(joiners_of) & cache.servers.rooms:
         joiners, members = joiners_of[room], cache.rooms.members_of((room,))
-        newcomers = _newcomers(cache, joiners & members, members - joiners)
-        known = cache.servers.in_room(room) - newcomers
+        inside = cache.servers.in_room(room)
+        newcomers = inside & _newcomers(cache, joiners & members, members - joiners)
+        known = inside - newcomers
         local = members - cache.servers.users
         if newcomers and (worth := worth_telling(cache, local, now)):
             yield newcomers, worth, True

@@ -20,6 +20,7 @@ from matrix_presence.cache.indexset import (
     union,
 )
 from matrix_presence.ids import server_of
+from matrix_presence.rules.server_globs import Admits
 
 
 class Servers:
@@ -34,6 +35,8 @@ class Servers:
         self._residents: list[IndexSet] = []
         #: By room, only where there is one: the servers with a member in it.
         self._in_room: dict[int, IndexSet] = {}
+        #: By room, only where there is one: which servers it lets in.
+        self._acls: dict[int, Admits] = {}
         #: The rooms with remote members.
         self.rooms = BitMap()
         #: Those that have sent what only servers of the first releases send (X-9).
@@ -51,11 +54,34 @@ class Servers:
     def joined(self, room: int, user: int, user_id: str) -> None:
         """A remote user is a member of this room now."""
         server = self.meet(user, user_id)
+        if self._is_barred(room, server):
+            return
         servers = self._in_room.get(room, EMPTY)
         if not contains(servers, server):
             self._in_room[room] = added(servers, server)
             self._rooms[server] = added(self._rooms[server], room)
             self.rooms.add(room)
+
+    def _is_barred(self, room: int, server: int) -> bool:
+        acl = self._acls.get(room)
+        return acl is not None and not acl(self.names[server])
+
+    def restrict(
+        self, room: int, acl: Admits | None, members: BitMap, ids: list[str]
+    ) -> None:
+        """The room lets these servers in from now on; None for every server.
+
+        One that is not let in counts as if it had no member there, although it does.
+        """
+        if acl is None:
+            self._acls.pop(room, None)
+        else:
+            self._acls[room] = acl
+        for server in as_bitmap(self._in_room.pop(room, EMPTY)):
+            self._rooms[server] = removed(self._rooms[server], room)
+        self.rooms.discard(room)
+        for user in members & self.users:
+            self.joined(room, user, ids[user])
 
     def meet(self, user: int, user_id: str) -> int:
         """The server of a remote user, both of them known from here on."""

@@ -8,7 +8,9 @@ so that who lists a host means it on any port.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any
 
 Admits = Callable[[str], bool]
 """Whether a server of this name is one to deal with."""
@@ -30,6 +32,41 @@ def admission(allowed: Iterable[str] | None, denied: Iterable[str]) -> Admits:
         return not outside(server_name) and (inside is None or inside(server_name))
 
     return admits
+
+
+def room_acl(content: Mapping[str, Any]) -> Admits:
+    """Which servers the content of an `m.room.server_acl` event lets into its room.
+
+    Without a list of those allowed nobody is. What is of a wrong type is not there.
+    Source: client-server API, "Server access control lists (ACLs) for rooms".
+    """
+    allowed, denied = (
+        glob_matcher(_texts(content.get(key))) for key in ("allow", "deny")
+    )
+    takes_literals = content.get("allow_ip_literals") is not False
+
+    def admits(server_name: str) -> bool:
+        host = host_of(server_name)
+        if not takes_literals and _is_literal(host):
+            return False
+        return not denied(host) and allowed(host)
+
+    return admits
+
+
+def _texts(said: object) -> list[str]:
+    return [one for one in said if type(one) is str] if type(said) is list else []
+
+
+def _is_literal(host: str) -> bool:
+    try:
+        if host.startswith("["):
+            IPv6Address(host[1:-1])
+        else:
+            IPv4Address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def host_of(server_name: str) -> str:
