@@ -20,6 +20,7 @@ from matrix_presence.synapse.counters import show_sizes
 from matrix_presence.synapse.handler import SynapsePresence
 from matrix_presence.synapse.options import ModuleConfig, with_synapses
 from matrix_presence.synapse.parts import Parts
+from matrix_presence.synapse.profiles import write_profiles
 from matrix_presence.synapse.sliding import keep_connected
 from matrix_presence.synapse.source import PresenceSource
 from matrix_presence.wire.lists import ACCEPT, DENY, INVITE
@@ -109,6 +110,9 @@ def _taken_over(homeserver: HomeServer, config: ModuleConfig) -> SynapsePresence
     if own.lenient_rate_limit:
         # Ours governs: it loses nothing, and counts changes, not syncs.
         relays.lift_limits(homeserver)
+    if own.profiles:
+        for name in write_profiles():
+            logger.warning("What %s shows of presence has no profiles", name)
     notifier.add_replication_callback(parts.memberships.poke)
     if own.all_messages_are_activity:
         watch(notifier, homeserver.is_mine_id, presence.active)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from synapse.api.presence import UserPresenceState
 from synapse.handlers.presence import PresenceFederationQueue
 from synapse.server import HomeServer
 from twisted.internet.defer import Deferred
@@ -12,6 +13,7 @@ from zope.interface import implementer
 
 from matrix_presence.interfaces import IFederation
 from matrix_presence.synapse.background import in_background
+from matrix_presence.synapse.profiles import without_profile
 from matrix_presence.synapse.readiness import Readiness
 from matrix_presence.synapse.states import States
 
@@ -46,7 +48,7 @@ class SynapseFederation:
         """
         now = self._now()
         states = [
-            self._states.of_id(said["user_id"], now)
+            self._stated(said, now)
             for edu in edus
             for said in edu["content"].get("push", ())
         ]
@@ -64,3 +66,10 @@ class SynapseFederation:
                     )
 
         return in_background(self._homeserver, "presence_out", send)
+
+    def _stated(self, said: Mapping[str, Any], now: int) -> UserPresenceState:
+        state = self._states.of_id(said["user_id"], now)
+        # What was composed has a profile only where profiles go along.
+        if "displayname" in said or "avatar_url" in said:
+            return state
+        return without_profile(state)

@@ -11,6 +11,7 @@ from synapse.module_api.errors import ConfigError as SynapseConfigError
 
 from matrix_presence.config import ConfigError
 from matrix_presence.device_inputs import NO_DEVICE
+from matrix_presence.interfaces import Profile
 from matrix_presence.synapse.inputs import DEACTIVATED, LOGGED_OUT, REACTIVATED
 from matrix_presence.synapse.options import ModuleConfig, parse_entry
 from matrix_presence.synapse.takeover import build, install, is_installed
@@ -51,6 +52,10 @@ class PresenceModule:
             )
             return
         self._add_paths()
+        if config.own.profiles:
+            api.register_third_party_rules_callbacks(
+                on_profile_update=self.on_profile_update
+            )
         if not config.own.logout_ends_presence:
             return
         try:
@@ -93,6 +98,16 @@ class PresenceModule:
             parts.readiness.then(lambda: handler.logged_out(user_id, device))
         elif relay is not None:
             await relay.tell(user_id, device_id, LOGGED_OUT)
+
+    async def on_profile_update(
+        self, user_id: str, new_profile: Any, by_admin: bool, deactivation: bool
+    ) -> None:
+        """The name or the picture of a user has changed."""
+        parts = self._parts()
+        if parts is not None:
+            profile = Profile(new_profile.display_name, new_profile.avatar_url)
+            handler = parts.handler
+            parts.readiness.then(lambda: handler.profile_changed(user_id, profile))
 
     async def on_deactivation_changed(
         self, user_id: str, deactivated: bool, by_admin: bool

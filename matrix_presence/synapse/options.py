@@ -51,7 +51,14 @@ _SYNAPSES = {
     "busy": "experimental_features.msc3026_enabled",
 }
 #: Options of endpoints that stay Synapse's.
-_NOT_HERE = frozenset({"disabled_put", "hidden_status", "refuse_query_tokens_on_v3"})
+_NOT_HERE = frozenset(
+    {
+        "disabled_put",
+        "hidden_status",
+        "refuse_query_tokens_on_v3",
+        "synthetic_event_id",
+    }
+)
 #: Defaults that differ here: a client that is woken costs Synapse a whole sync, some
 #: milliseconds, so that presence stays below a fifth of a core however many wait.
 _DEFAULTS = {

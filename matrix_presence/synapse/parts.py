@@ -23,6 +23,7 @@ from matrix_presence.lists import PresenceLists
 from matrix_presence.rows import restore_row
 from matrix_presence.service import slot_width
 from matrix_presence.sweep import Sweep
+from matrix_presence.synapse import profiles
 from matrix_presence.synapse.accounts import Accounts
 from matrix_presence.synapse.background import in_background, log_failure
 from matrix_presence.synapse.counters import CountedHandler, Counters
@@ -71,6 +72,7 @@ class Parts:
             slot_width=slot_width(config),
         )
         cache.show_local(config.local)
+        cache.show_local(config.local)
         cache.position = store.get_current_presence_token()
         self.readiness = Readiness(clock)
         self.peers = Peers(own)
@@ -82,6 +84,7 @@ class Parts:
             config.last_active_granularity,
             self.eras,
             hides=own.hiding_outlasts_syncs,
+            has_profiles=own.profiles,
         )
         self.counters = Counters(homeserver.hostname, cache)
         self._store = SynapseStore(homeserver)
@@ -190,6 +193,12 @@ class Parts:
             await self._store.open()
             count = await self._restore()
             await self._restore_lists()
+            if self.own.profiles:
+                await in_background(
+                    self._homeserver,
+                    "presence_profiles",
+                    lambda: profiles.load(self._homeserver, self.handler),
+                )
             members = await in_background(
                 self._homeserver, "presence_members", self.memberships.load
             )

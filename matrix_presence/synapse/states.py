@@ -9,6 +9,7 @@ from synapse.api.presence import UserPresenceState
 from matrix_presence.cache.presence_cache import PresenceCache
 from matrix_presence.rules.users import is_currently_active
 from matrix_presence.synapse.eras import Eras
+from matrix_presence.synapse.profiles import profiled
 from matrix_presence.wire.content import MODERN_NAMES
 
 
@@ -18,16 +19,24 @@ class States:
     Args:
         granularity: ms for which an activity counts as current.
         eras: how the present request is to be spoken to.
+        has_profiles: whether a state carries the profile of its user.
         hides: whether somebody who hides does not show when they were last here.
     """
 
     def __init__(
-        self, cache: PresenceCache, granularity: int, eras: Eras, *, hides: bool
+        self,
+        cache: PresenceCache,
+        granularity: int,
+        eras: Eras,
+        *,
+        hides: bool,
+        has_profiles: bool,
     ) -> None:
         self._cache = cache
         self._granularity = granularity
         self._eras = eras
         self._hides = hides
+        self._has_profiles = has_profiles
 
     def of_all(self, users: Iterable[int], now: int) -> list[UserPresenceState]:
         """These users, for the present request, as they stand at `now` (epoch ms)."""
@@ -48,7 +57,7 @@ class States:
         presence = users.presence(user)
         last_active_ts = users.last_active_ts[user]
         hidden = self._hides and users.is_hidden(user)
-        return UserPresenceState(
+        state = UserPresenceState(
             user_id=users.ids[user],
             state=names[presence],
             last_active_ts=0 if hidden else last_active_ts,
@@ -59,6 +68,9 @@ class States:
                 presence, last_active_ts, now, self._granularity
             ),
         )
+        if self._has_profiles and user in users.profiles:
+            return profiled(state, users.profiles[user])
+        return state
 
     def of_ids(self, user_ids: Iterable[str], now: int) -> dict[str, UserPresenceState]:
         """By id, for the present request: how these users stand at `now`."""

@@ -121,6 +121,21 @@ def load_held(txn: LoggingTransaction) -> dict[str, tuple[DeviceRow, ...]]:
     return found
 
 
+def load_profiles(
+    txn: LoggingTransaction, after: str, limit: int
+) -> Sequence[tuple[str, str | None, str | None]]:
+    """At most `limit` user ids with name and picture, in order, those after `after`."""
+    txn.execute(
+        "SELECT full_user_id, displayname, avatar_url FROM profiles"
+        " WHERE full_user_id > ? ORDER BY full_user_id LIMIT ?",
+        (after, limit),
+    )
+    return [
+        (user_id, displayname, avatar_url)
+        for user_id, displayname, avatar_url in txn.fetchall()
+    ]
+
+
 def load_members(
     txn: LoggingTransaction, after: tuple[str, str], limit: int
 ) -> Sequence[tuple[str, str]]:
