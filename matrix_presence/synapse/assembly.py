@@ -18,6 +18,7 @@ from matrix_presence.synapse import relays, shapes
 from matrix_presence.synapse.activity import watch
 from matrix_presence.synapse.counters import show_sizes
 from matrix_presence.synapse.handler import SynapsePresence
+from matrix_presence.synapse.metrics import measure
 from matrix_presence.synapse.options import ModuleConfig, with_synapses
 from matrix_presence.synapse.parts import Parts
 from matrix_presence.synapse.profiles import write_profiles
@@ -119,6 +120,8 @@ def _taken_over(homeserver: HomeServer, config: ModuleConfig) -> SynapsePresence
     # Read when the database was opened; it would be kept for ever.
     store.take_presence_startup_info()
     show_sizes(homeserver, parts.cache)
+    if own.metrics:
+        measure(homeserver.hostname, parts)
     # Later, because both may ask for a presence handler themselves.
     parts.readiness.then(lambda: _let_modules_read(homeserver, source))
     if own.sliding_sync_connects and hasattr(homeserver, "get_sliding_sync_handler"):

@@ -128,6 +128,12 @@ class Own:
         "Whether clients that come by r0, unstable or api/v1 may set free_for_chat. "
         "All others see them as online.",
     )
+    metrics: bool = option(
+        SWITCH,
+        True,
+        "Whether Synapse's metrics hold more about presence, by names that begin with "
+        "matrix_presence_.",
+    )
     profiles: bool = option(
         SWITCH,
         False,
@@ -167,6 +173,7 @@ DEVIATIONS: Mapping[str, Any] = MappingProxyType(
         "leaving_ends_presence": False,
         "lenient_rate_limit": False,
         "free_for_chat": False,
+        "metrics": False,
         "profiles": False,
         "presence_lists": False,
         "status_msg_limit": 8192,

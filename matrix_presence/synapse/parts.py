@@ -100,7 +100,7 @@ class Parts:
         self.ticks = JournaledTicks(
             clock, cache, self._journal, self.listeners, config.tick
         )
-        self._persistence = JournaledPersistence(
+        self.persistence = JournaledPersistence(
             clock, cache, self._store, self._journal, config.persist_interval
         )
         self.accounts = Accounts(homeserver)
@@ -108,13 +108,13 @@ class Parts:
             cache,
             config,
             self.ticks,
-            self._persistence,
+            self.persistence,
             self.accounts.exists,
             self.readiness.now,
             tells_others=config.federation_outgoing and self.tracks,
         )
         self.handler = CountedHandler(
-            clock, cache, config, self.ticks, self._persistence, self.lists
+            clock, cache, config, self.ticks, self.persistence, self.lists
         )
         self.handler.counters = self.counters
         self.workers = WorkerPolls(clock, self.handler, own.worker_timeout)
@@ -137,6 +137,11 @@ class Parts:
             if user >= 0 and user in self._restored:
                 self._restored.discard(user)
                 self.handler.logged_out(user_id, RESTORED)
+
+    @property
+    def waiting(self) -> Listeners:
+        """The open polls, by the name under which they are measured."""
+        return self.listeners
 
     @property
     def tracks(self) -> bool:
@@ -208,7 +213,7 @@ class Parts:
             logger.exception("Presence could not be loaded completely")
         self.ticks.joins_are_news = True
         self.counters.start()
-        self._persistence.start()
+        self.persistence.start()
         if self.tracks:
             # What only modules set, nothing but modules changes.
             self._sweep.start()
@@ -274,4 +279,4 @@ class Parts:
         self.listeners.stop()
         self.ticks.stop()
         await self._journal.finish()
-        await self._persistence.flush()
+        await self.persistence.flush()

@@ -26,7 +26,7 @@ from matrix_presence.waiting import Waiting
 if TYPE_CHECKING:
     from prometheus_client import Metric
 
-_PREFIX = "matrix_presence_"
+PREFIX = "matrix_presence_"
 
 
 class Parts(Protocol):
@@ -45,10 +45,10 @@ class Parts(Protocol):
     def persistence(self) -> Persistence: ...
 
 
-_Read = Callable[[Parts], int]
+Read = Callable[[Parts], int]
 
 #: What goes up and down.
-_GAUGES: tuple[tuple[str, str, _Read], ...] = (
+GAUGES: tuple[tuple[str, str, Read], ...] = (
     (
         "devices",
         "Devices that are connected, or whose wish to be hidden is kept.",
@@ -77,7 +77,7 @@ _GAUGES: tuple[tuple[str, str, _Read], ...] = (
 )
 
 #: What only grows. Prometheus adds `_total` to the names.
-_COUNTERS: tuple[tuple[str, str, _Read], ...] = (
+COUNTERS: tuple[tuple[str, str, Read], ...] = (
     (
         "wakeups",
         "Long polls that returned because of presence.",
@@ -150,15 +150,15 @@ class _Collector:
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
         users = GaugeMetricFamily(
-            f"{_PREFIX}users", "Users known, by their presence.", labels=["presence"]
+            f"{PREFIX}users", "Users known, by their presence.", labels=["presence"]
         )
         for name, count in users_by_presence(self._parts.cache).items():
             users.add_metric([name], count)
         yield users
-        for name, meaning, read in _GAUGES:
-            yield GaugeMetricFamily(_PREFIX + name, meaning, read(self._parts))
-        for name, meaning, read in _COUNTERS:
-            yield CounterMetricFamily(_PREFIX + name, meaning, read(self._parts))
+        for name, meaning, read in GAUGES:
+            yield GaugeMetricFamily(PREFIX + name, meaning, read(self._parts))
+        for name, meaning, read in COUNTERS:
+            yield CounterMetricFamily(PREFIX + name, meaning, read(self._parts))
 
 
 class _Page(Resource):

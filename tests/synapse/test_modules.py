@@ -356,3 +356,14 @@ class OurMetricTests(MetricTests):
     """The same with the module."""
 
     module: ClassVar[Any] = MappingProxyType({})
+
+    def test_ours_stand_beside_them(self) -> None:
+        """Under our prefix, by the name of the homeserver."""
+        alice, bob = self.person("alice"), self.person("bob")
+        self.room(alice, bob)
+        self.put(alice, "online")
+        self.pass_time(1)
+        users = self.total("matrix_presence_users", presence="online")
+        self.assertEqual(1, users)
+        self.assertEqual(1, self.total("matrix_presence_rooms"))
+        self.assertLess(0, self.total("matrix_presence_ticks_total"))
