@@ -13,6 +13,8 @@ the same state:
   then the one with the least event id.
 - In this order each state event replaces what was there, if the authorization rules
   allow it after those before. So a ban beats what the banned did on another branch.
+- Branches that parted too long ago are not compared any more: every event is then
+  judged by the current state, and added to it.
 
 This is not the state resolution of the specification: where histories of several
 servers contend for longer, a server that implements it may come to another state.
@@ -29,8 +31,8 @@ from matrix_presence.homeserver.events import Event, Standing, StateKey
 from matrix_presence.homeserver.room import Room
 
 #: Events looked at in search of the base. A peer decides where a branch begins, so what
-#: it can cost has an end.
-MOST = 5000
+#: it can cost has an end; then the state stays what it is.
+MOST = 2000
 
 _MODERATING = frozenset(
     ("m.room.power_levels", "m.room.join_rules", "m.room.server_acl")
@@ -38,11 +40,7 @@ _MODERATING = frozenset(
 
 
 def state_before(room: Room, event: Event) -> Mapping[StateKey, Event]:
-    """The state that this event, whose parents are known, comes upon.
-
-    Raises:
-        Forbidden: it branches off too far back.
-    """
+    """The state that this event, whose parents are known, comes upon."""
     return state_after(room, event.parents)
 
 
@@ -51,9 +49,6 @@ def state_seen_by(room: Room, event: Event) -> Mapping[StateKey, Event]:
 
     Unlike the parents this can be told of every event, also of those from before the
     last time that we came into the room.
-
-    Raises:
-        Forbidden: it branches off too far back.
     """
     root = room.root
     if root is not None and event.position > root.position:
@@ -67,18 +62,18 @@ def state_seen_by(room: Room, event: Event) -> Mapping[StateKey, Event]:
 
 
 def state_after(room: Room, heads: Collection[Event]) -> Mapping[StateKey, Event]:
-    """The state after all of these.
-
-    Raises:
-        Forbidden: they branch off too far back.
-    """
+    """The state after all of these; that of now, if they parted too far back."""
     if {event.event_id for event in heads} == room.heads.keys():
         return room.state
     base = _base({*heads, *room.heads.values()})
+    if base is None:
+        return room.state
     state = room.state_at(base.position)
-    for event in _ordered(_since(base, heads)):
-        if event.key is None or event.standing is Standing.REJECTED:
-            continue
+    since = _since(base, heads)
+    if not any(_counts(event) for event in since):
+        return state
+    for event in filter(_counts, _ordered(since)):
+        assert event.key is not None
         try:
             authorize(event, room.version, state)
         except Forbidden:
@@ -98,7 +93,7 @@ def state_with(
     Returns:
         None if it is the current state with this event.
     """
-    heads = room.heads.keys() - {parent.event_id for parent in event.parents}
+    heads = room.heads.keys() - room.covered_by(event)
     if not heads:
         if before is room.state:
             return None
@@ -109,8 +104,10 @@ def state_with(
     return state_after(room, [event, *(room.heads[head] for head in heads)])
 
 
-def _base(heads: set[Event]) -> Event:
+def _base(heads: set[Event]) -> Event | None:
     """The last event from which all of these come, or the one they are.
+
+    None if it is too far back.
 
     Every event has a greater position than those it follows, so what is left when the
     newest one is followed back again and again is where they meet.
@@ -123,7 +120,7 @@ def _base(heads: set[Event]) -> Event:
         for parent in event.parents:
             if parent not in seen:
                 if len(seen) >= MOST:
-                    raise Forbidden("This branches off too far back")
+                    return None
                 seen.add(parent)
                 heapq.heappush(queue, (-parent.position, parent))
     return queue[0][1]
@@ -160,6 +157,11 @@ def _ordered(events: set[Event]) -> list[Event]:
             if not waits_for[follower]:
                 heapq.heappush(free, _rank(follower))
     return ordered
+
+
+def _counts(event: Event) -> bool:
+    """Whether this can change the state."""
+    return event.key is not None and event.standing is not Standing.REJECTED
 
 
 def _rank(event: Event) -> tuple[bool, int, str, Event]:

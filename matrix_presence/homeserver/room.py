@@ -16,6 +16,10 @@ from matrix_presence.homeserver.unread import Unread
 from matrix_presence.ids import server_of
 from matrix_presence.wire.room_versions import RoomVersion
 
+#: Branches at a time; of more, the one that nobody has followed for longest is given
+#: up.
+MOST_HEADS = 50
+
 Moves = dict[str, str | None]
 """The membership before, of each user whose membership has changed."""
 
@@ -47,7 +51,9 @@ class Room:
         self.unread = Unread()
         #: For state that ever changed: each value with the position it came at.
         self._turns: dict[StateKey, list[tuple[int, Event | None]]] = {}
-        #: Position and key of what changed otherwise than by an event of that key.
+        #: Position and key of each change of state, and of those that were not made by
+        #: the event that has the position.
+        self._changes: list[tuple[int, StateKey]] = []
         self._reverted: list[tuple[int, StateKey]] = []
 
     def follow(self, event: Event) -> tuple[Event, ...]:
@@ -68,6 +74,22 @@ class Room:
             else:
                 found[event_id] = parent
         return tuple(found.values()) or (self.root,)
+
+    def covered_by(self, event: Event) -> set[str]:
+        """The ids of the events that are no heads with this one, as far as they were.
+
+        Those that it follows, and what is before those that are not shown: these never
+        took the place of what they follow.
+        """
+        covered: set[str] = set()
+        parents = [*event.parents]
+        while parents:
+            parent = parents.pop()
+            if parent.event_id not in covered:
+                covered.add(parent.event_id)
+                if parent.standing is not Standing.PLACED:
+                    parents += parent.parents
+        return covered
 
     def find(self, event_id: str) -> Event | None:
         """The event of this id, however it stands here."""
@@ -101,9 +123,11 @@ class Room:
         self.events[event.event_id] = event
         if self.root is None:
             self.root = event
-        for parent in event.parents:
-            self.heads.pop(parent.event_id, None)
+        for event_id in self.covered_by(event):
+            self.heads.pop(event_id, None)
         self.heads[event.event_id] = event
+        if len(self.heads) > MOST_HEADS:
+            del self.heads[min(self.heads, key=lambda name: self.heads[name].position)]
         self.changed = max(self.changed, event.position)
         self.unread.add(event)
         if event.key is not None:
@@ -112,6 +136,7 @@ class Room:
             return self._turn_to(state, event.position)
         moves: Moves = {}
         if event.key is not None:
+            self._changes.append((event.position, event.key))
             self._turn(event.key, event, event.position, moves)
         return moves
 
@@ -132,6 +157,7 @@ class Room:
             since = position
             if afresh and value is not None and value.position > self._since(key):
                 since = value.position
+            self._changes.append((position, key))
             self._turn(key, value, since, moves)
             if value is None or value.position != position:
                 self._reverted.append((position, key))
@@ -227,12 +253,16 @@ class Room:
         return turns[number - 1][1] if number else None
 
     def state_at(self, position: int) -> dict[StateKey, Event]:
-        """The whole state as of that position."""
-        return {
-            key: event
-            for key in self.state.keys() | self._turns.keys()
-            if (event := self.value_at(key, position)) is not None
-        }
+        """The whole state as of that position, the less work the later that is."""
+        state = dict(self.state)
+        changed = self._changes[bisect_right(self._changes, position, key=_turned_at) :]
+        for key in {key for _, key in changed}:
+            event = self.value_at(key, position)
+            if event is not None:
+                state[key] = event
+            else:
+                state.pop(key, None)
+        return state
 
     def membership_at(self, user_id: str, position: int) -> str | None:
         """The membership of a user as of that position; None if there was none."""

@@ -75,7 +75,7 @@ class PduChecks:
                 if event.event_id not in known:
                     read.append(event)
             if number % _AT_ONCE == 0:
-                await self._breathe()
+                await self.breathe()
         await self._fetch_keys(read)
         good: list[Event] = []
         for number, event in enumerate(read, 1):
@@ -84,8 +84,12 @@ class PduChecks:
             except BadPdu as reason:
                 logger.info("%s is left out: %s", event.event_id, reason)
             if number % _AT_ONCE == 0:
-                await self._breathe()
+                await self.breathe()
         return good
+
+    async def breathe(self) -> None:
+        """Let others have the reactor."""
+        await deferLater(self.clock, 0)
 
     async def _verified(self, event: Event) -> Event:
         for server in _signers(event):
@@ -95,10 +99,6 @@ class PduChecks:
         logger.info("%s has another hash than it says", event.event_id)
         left = redacted(event.pdu, event.version)
         return Event(event.event_id, event.room_id, left, event.version)
-
-    async def _breathe(self) -> None:
-        """Let others have the reactor."""
-        await deferLater(self.clock, 0)
 
     async def _fetch_keys(self, events: Iterable[Event]) -> None:
         """Have the keys at hand, many servers at a time instead of one by one."""
