@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import quote, urlencode
 
 import attrs
@@ -18,6 +18,8 @@ _LARGE = Bounds(4 * 1024 * 1024)
 #: Keys of users are asked for while a client waits.
 _KEYS = Bounds(4 * 1024 * 1024, patience=10.0)
 _NAMES = ("displayname", "avatar_url")
+#: Characters; what is longer is taken for nothing.
+_LONGEST_NAME = 2048
 
 
 @attrs.frozen
@@ -34,7 +36,7 @@ class PeopleRequests:
         asked = urlencode({"user_id": user_id})
         path = f"{_V1}/query/profile?{asked}"
         answer = await self.client.get(server_of(user_id), path)
-        return {key: value for key in _NAMES if type(value := answer.get(key)) is str}
+        return {key: value for key in _NAMES if _is_name(value := answer.get(key))}
 
     async def device_keys(
         self, destination: str, wanted: Mapping[str, Sequence[str]]
@@ -85,6 +87,11 @@ class PeopleRequests:
         if type(chunk) is not list or not all(type(room) is dict for room in chunk):
             raise BadAnswer("there is no list of rooms in the answer")
         return answer
+
+
+def _is_name(value: object) -> TypeGuard[str]:
+    """Whether this is the text of a name or a link, and no longer than such are."""
+    return type(value) is str and len(value) <= _LONGEST_NAME
 
 
 def _by_user(

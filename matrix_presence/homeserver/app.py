@@ -151,6 +151,8 @@ class EmbeddedHomeserver(MultiService):
         if self._federation is not None and config.federation is not None:
             self._federation.restrict(config.federation)
             self.presence.admit(self._federation.admits)
+        if self._federated is not None:
+            self._federated.outgoing.try_again()
 
     def startService(self) -> Deferred[None]:
         """Restore presence, then listen."""

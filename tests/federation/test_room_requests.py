@@ -317,11 +317,14 @@ class PeopleTests(AskingTestCase):
     """What other servers say of their users."""
 
     def test_a_profile_is_a_name_and_a_picture(self) -> None:
-        """What is no text is not there."""
-        answer = {"displayname": "Bob", "avatar_url": 7, "more": "x"}
-        self.answer("GET", f"{V1}/query/profile", answer)
-        profile = self.ask(self.people.profile("@bob:there"))
-        self.assertEqual({"displayname": "Bob"}, profile)
+        """What is no text, or no end of it, is not there."""
+        for picture in (7, None, "mxc://" + "x" * 3000):
+            with self.subTest(picture):
+                self.setUp()
+                answer = {"displayname": "Bob", "avatar_url": picture, "more": "x"}
+                self.answer("GET", f"{V1}/query/profile", answer)
+                profile = self.ask(self.people.profile("@bob:there"))
+                self.assertEqual({"displayname": "Bob"}, profile)
 
     def test_a_server_speaks_of_those_it_was_asked_about(self) -> None:
         """What it says of others nobody wants to know."""

@@ -137,6 +137,11 @@ class Outgoing:
                 self._ready[name] = None
                 self._serve_soon()
 
+    def try_again(self) -> None:
+        """Try those that failed: it has changed who is talked to."""
+        for index in BitMap(self._backoff.failing):
+            self.back(self._by_index[index].name)
+
     async def stop(self) -> None:
         """Send no more, and write down who has got what."""
         self._stopped = True

@@ -222,6 +222,17 @@ class OutgoingTests(RoomsTestCase):
         self.clock.pump([0.5] * 300)
         self.assertEqual([["hello"]], self.brought(self.far))
 
+    def test_who_is_talked_to_again_need_not_wait(self) -> None:
+        """After a change of the configuration."""
+        room_id = self.shared_room()
+        self.internet.down.add(b"far.test")
+        self.say(ALICE, room_id)
+        self.pass_time()
+        self.internet.down.clear()
+        self.outgoing.try_again()
+        self.pass_time()
+        self.assertEqual([["hello"]], self.brought(self.far))
+
     def test_of_a_long_absence_the_newest_is_brought(self) -> None:
         """For the rest a server asks itself; memory is bounded."""
         room_id = self.shared_room()
