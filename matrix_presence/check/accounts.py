@@ -119,6 +119,8 @@ class Given:
     """Accounts whose tokens were given to us; they are left as they are."""
 
     tokens: list[str]
+    #: Where A and B of the cast that is being made are.
+    _rooms: set[str] = attrs.field(factory=set)
 
     @property
     def limit(self) -> int | None:
@@ -143,10 +145,28 @@ class Given:
             )
         if found.get("is_guest"):
             raise CannotRun("a token is that of a guest, and guests have no presence")
+        rooms = await _rooms_of(conversation, token)
+        if part == "c" and rooms & self._rooms:
+            raise CannotRun(
+                "the user of a third token shares a room with one of the two before, "
+                "and has to be a stranger to them"
+            )
+        self._rooms = rooms if part == "a" else rooms | self._rooms
         return account_of({**found, "access_token": token}, None, conversation)
 
     async def give_back(self, conversation: Conversation, account: Account) -> None:
         """Nothing: it was there before."""
+
+
+async def _rooms_of(conversation: Conversation, token: str) -> set[str]:
+    """The rooms that somebody is in, as far as the target says."""
+    reply = await conversation.ask(
+        "GET", "/_matrix/client/v3/joined_rooms", token=token
+    )
+    found = reply.json.get("joined_rooms") if isinstance(reply.json, dict) else None
+    if not isinstance(found, list):
+        return set()
+    return {room_id for room_id in found if isinstance(room_id, str)}
 
 
 def account_of(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import attrs
+from twisted.internet.defer import CancelledError, Deferred
 
 from matrix_presence.check.comparison import markdown, side_by_side
 from matrix_presence.check.junit import junit
@@ -64,9 +65,29 @@ def without_target(asked: argparse.Namespace) -> bool:
 async def check(reactor: Any, asked: argparse.Namespace, version: str) -> None:
     """Check the target and show the results.
 
+    Asked to stop, it takes away first what it has made.
+
     Raises:
         SystemExit: with status 1 if something failed, 2 if it could not be checked.
     """
+    running = Deferred.fromCoroutine(_check(reactor, asked, version))
+    done: Deferred[None] = Deferred()
+
+    def stop() -> Deferred[None]:
+        running.cancel()
+        return done
+
+    reactor.addSystemEventTrigger("before", "shutdown", stop)
+    try:
+        await running
+    except CancelledError:
+        refuse("stopped; what was made is taken away")
+    finally:
+        done.callback(None)
+
+
+async def _check(reactor: Any, asked: argparse.Namespace, version: str) -> None:
+    """The same, for as long as nobody stops it."""
     try:
         checks = _chosen(asked)
         agent = make_agent(reactor, asked)

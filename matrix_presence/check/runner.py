@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import attrs
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.python.failure import Failure
 
 from matrix_presence.check.bench import Bench
@@ -104,7 +104,10 @@ class _Run:
         self.tell(result)
 
     async def work(self) -> None:
-        """Do one check after the other, with one cast."""
+        """Do one check after the other, with one cast.
+
+        Cancelled, it still takes away what was made.
+        """
         try:
             cast = await Cast.make(self.lab.source, self.lab.conversation())
         except (CannotRun, Skipped) as reason:
@@ -137,7 +140,11 @@ class _Run:
         conversation = self.lab.conversation()
         bench = Bench(self.lab, cast, conversation)
         began = bench.now()
-        verdict, reason = await self.verdict(check, bench)
+        try:
+            verdict, reason = await self.verdict(check, bench)
+        except CancelledError:
+            await bench.clear()
+            raise
         took = bench.now() - began
         limited = conversation.limited
         if verdict is Verdict.FAIL and limited and check.wait.timer is not None:
@@ -166,7 +173,7 @@ class _Run:
             # Is it this request that it cannot take, or any?
             await found_target(self.lab.target)
             return Verdict.FAIL, f"the target {reason}"
-        except CannotRun:
+        except (CannotRun, CancelledError):
             raise
         except Exception as error:
             # The checks read what any server may have written.

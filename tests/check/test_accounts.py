@@ -147,6 +147,30 @@ class GivenTests(AccountsTestCase):
         self.assertEqual(asked, len(self.agent.asked))
         self.assertIn("t1", conversation.secrets)
 
+    def test_a_third_who_is_no_stranger(self) -> None:
+        """C may share no room with A or B; who shares one in another cast may be."""
+        rooms = {"ann": ["!x"], "ben": ["!y"], "cat": ["!z", "!y"], "dan": []}
+
+        def answers(method: str, path: str) -> Answer:
+            if path.endswith("joined_rooms"):
+                return Answer(200, {"joined_rooms": rooms[names.pop(0)]})
+            return Answer(200, {"user_id": "@x:hs"})
+
+        for names, is_stranger in (
+            (["ann", "ben", "cat"], False),
+            (["ann", "ben", "dan"], True),
+            (["ben", "dan", "dan", "ann", "dan", "ben"], True),
+        ):
+            conversation = self.conversation(answers)
+            source = Given(list(names))
+            for part in ("abc" * 2)[: len(names)]:
+                taking = Deferred.fromCoroutine(source.account(conversation, part))
+                if part == "c" and not is_stranger:
+                    failure = self.failureResultOf(taking, CannotRun)
+                    self.assertIn("has to be a stranger", str(failure.value))
+                else:
+                    self.successResultOf(taking)
+
     def test_tokens_that_are_of_no_use(self) -> None:
         """Unknown ones, those of guests, and too few: each is said."""
         unknown = Answer(401, {"errcode": "M_UNKNOWN_TOKEN"})

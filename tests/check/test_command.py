@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import io
 from pathlib import Path
 from typing import Any
 
 from matrix_presence.__main__ import main
+from matrix_presence.check.arguments import add_arguments
 from matrix_presence.check.progress import Progress
 from matrix_presence.check.registry import all_checks
 from matrix_presence.check.verdicts import Result, Verdict
 from tests.base import TestCase
 from tests.check.test_reports import OTHER, REPORT
+
+ROOT = Path(__file__).parents[2]
 
 
 class CommandTests(TestCase):
@@ -62,6 +66,15 @@ class CommandTests(TestCase):
             (["--side-by-side", "many"], "'many'"),
         ):
             self.assertIn(words, self.refusal("https://hs.test", *arguments))
+
+    def test_every_option_is_in_the_documentation(self) -> None:
+        """What can be said is in docs/checking.md, but for what any command takes."""
+        parser = argparse.ArgumentParser(add_help=False)
+        add_arguments(parser)
+        page = (ROOT / "docs" / "checking.md").read_text()
+        for action in parser._actions:
+            for option in action.option_strings:
+                self.assertIn(option, page)
 
     def test_saved_runs_are_compared(self) -> None:
         """On the terminal, and as Markdown."""

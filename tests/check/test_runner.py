@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import attrs
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionRefusedError
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent
@@ -319,6 +320,35 @@ class RunTests(CheckTestCase):
         )
         self.lab = self.scripted(register=ConnectionRefusedError())
         self.assertIn("does not listen there", self.cannot_run([a_check(passes)]))
+
+    def test_who_stops_a_run_leaves_nothing_behind(self) -> None:
+        """Checks are given up, and accounts and rooms are taken away as ever."""
+        undone = []
+
+        async def undo() -> None:
+            undone.append("undone")
+
+        async def does(bench: Bench) -> None:
+            bench.afterwards(undo)
+            await bench.sleep(600.0)
+
+        checks = [a_check(does, number) for number in range(1, 4)]
+        going_on = run_checks(self.lab, checks, 2, self.fail)
+        running = Deferred.fromCoroutine(going_on)
+        self.reactor.callLater(5.0, running.cancel)
+
+        async def stopped() -> bool:
+            try:
+                await running
+            except CancelledError:
+                return True
+            return False
+
+        self.assertTrue(self.finished(stopped()))
+        self.assertEqual(["undone", "undone"], undone)
+        for token in self.lab.secrets:
+            response = self.ask("GET", "account/whoami", token=token)
+            self.assertEqual(401, response.status)
 
     def cannot_run(self, checks: list[Check]) -> str:
         """Why these cannot be run."""
