@@ -97,23 +97,28 @@ class FederationSide:
         return FederatedRooms.of(side, self.client, self.ring, self.link, self._clock)
 
     def add_routes(
-        self, router: Router, presence: PresenceService, rooms: FederatedRooms
+        self, router: Router, presence: PresenceService, rooms: FederatedRooms | None
     ) -> None:
-        """Serve what other servers ask for."""
+        """Serve what other servers ask for.
+
+        Args:
+            rooms: None where presence alone is exchanged.
+        """
 
         def heard_from(name: str) -> None:
             presence.heard_from(name)
-            rooms.outgoing.back(name)
+            if rooms is not None:
+                rooms.outgoing.back(name)
 
         self.link.answered = heard_from
         authentication = ServerAuthentication(self._own, self.ring, self._admits)
         signed = SignedRequests(authentication.origin_of, heard_from)
         receiver = presence.receiver
-        TransactionEndpoint(
-            signed, receiver.edu_received, rooms.incoming.received
-        ).add_to(router)
+        received = _no_rooms if rooms is None else rooms.incoming.received
+        TransactionEndpoint(signed, receiver.edu_received, received).add_to(router)
         EduTypesEndpoint(signed, lambda: receiver.wants_presence).add_to(router)
-        rooms.add_routes(router, signed)
+        if rooms is not None:
+            rooms.add_routes(router, signed)
         notary = Notary(self._own, self.ring)
         ServerKeyEndpoints(self._own.document, notary.vouched_for, _version()).add_to(
             router
@@ -163,6 +168,11 @@ def _tls(options: FederationConfig) -> TlsFor:
         raise ConfigError(text) from error
     except ValueError as error:
         raise ConfigError(f"federation_ca: {error}") from error
+
+
+async def _no_rooms(origin: str, pdus: list[Any]) -> dict[str, dict[str, Any]]:
+    """What becomes of PDUs where there are no rooms: nothing is said of them."""
+    return {}
 
 
 def _version() -> str:

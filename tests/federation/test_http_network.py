@@ -134,7 +134,7 @@ class Peer:
             name, clock=clock, federation=self.side.link, **PLAIN
         )
         router = Router()
-        self.side.add_routes(router, self.presence.service)
+        self.side.add_routes(router, self.presence.service, None)
         net.agents[name.encode()] = RequestTraversalAgent(router)
         self._numbers = itertools.count()
 

@@ -117,7 +117,7 @@ class Sender:
         presence.startService()
         await presence.when_ready()
         router = Router()
-        side.add_routes(router, presence)
+        side.add_routes(router, presence, None)
         keys = f"privateKey={certificate}:certKey={certificate}"
         endpoint = f"ssl:{number}:{keys}:interface=127.0.0.1"
         site = matrix_site(router, clock)
