@@ -18,7 +18,7 @@ from collections.abc import Callable
 import attrs
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IReactorCore, IReactorTime
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
@@ -53,6 +53,8 @@ logger = logging.getLogger(__name__)
 
 #: Stored users read in one go, a few milliseconds' work.
 _ROWS_AT_ONCE = 500
+#: Turns of the reactor in which statuses gather for one commit, at most.
+_TURNS = 4
 
 
 class PresenceService(Service):
@@ -101,7 +103,12 @@ class PresenceService(Service):
             config.tick,
         )
         self.persistence = Persistence(
-            clock, self.cache, store, self._own_positions, config.persist_interval
+            clock,
+            self.cache,
+            store,
+            self._own_positions,
+            config.persist_interval,
+            turns=_TURNS if IReactorCore.providedBy(clock) else 0,
         )
         tells_others = federation is not None and bool(config.enabled)
         lists = PresenceLists(
