@@ -127,6 +127,8 @@ def measure(name: str, server: Server, scale: Scale) -> Outcome:
     ]
     changer = Changer(loop, server.port, changer_account)
     try:
+        # Their first syncs take long where they are many, and all end together.
+        _wait(loop, lambda: all(poller.answers for poller in pollers), f"{name} failed")
         # They all have just come online and tell one another so.
         _wait(loop, _quiet(pollers), f"{name} never became quiet")
         for poller in pollers:
