@@ -21,6 +21,7 @@ from matrix_presence.synapse.handler import SynapsePresence
 from matrix_presence.synapse.metrics import measure
 from matrix_presence.synapse.options import ModuleConfig, with_synapses
 from matrix_presence.synapse.parts import Parts
+from matrix_presence.synapse.presence_only import answer_briefly
 from matrix_presence.synapse.profiles import write_profiles
 from matrix_presence.synapse.sliding import keep_connected
 from matrix_presence.synapse.source import PresenceSource
@@ -126,6 +127,10 @@ def _taken_over(homeserver: HomeServer, config: ModuleConfig) -> SynapsePresence
     parts.readiness.then(lambda: _let_modules_read(homeserver, source))
     if own.sliding_sync_connects and hasattr(homeserver, "get_sliding_sync_handler"):
         parts.readiness.then(lambda: keep_connected(homeserver, parts))
+    if own.presence_only_answers and hasattr(homeserver, "get_sync_handler"):
+        parts.readiness.then(
+            lambda: answer_briefly(homeserver, source, parts.listeners)
+        )
     homeserver.get_reactor().callWhenRunning(
         lambda: Deferred.fromCoroutine(parts.start())
     )

@@ -49,6 +49,9 @@ class Listeners(Waiting):
         #: Whose turn it is.
         self._turn: deque[int] = deque()
         self._taking_turns = False
+        #: Whether a poll that is told of presence alone is answered with it alone; see
+        #: `presence_only`.
+        self.presence_only = False
 
     def __len__(self) -> int:
         return sum(self._polls.values())
@@ -121,7 +124,7 @@ class Listeners(Waiting):
 
     def _poke(self, users: list[int]) -> None:
         notifier, ids = self._notifier, self._cache.users.ids
-        token = notifier.event_sources.get_current_token()
+        everything = notifier.event_sources.get_current_token()
         now = int(self._clock.seconds() * 1000)
         for user in users:
             stream = notifier.user_to_user_stream.get(ids[user])
@@ -129,6 +132,11 @@ class Listeners(Waiting):
                 continue
             # A poll that has not begun to wait, or looks for something else right now,
             # sees by the token that it has to look again.
+            token = everything
+            if self.presence_only:
+                token = stream.current_token.copy_and_replace(
+                    StreamKeyType.PRESENCE, self._cache.position
+                )
             waiting = stream.update_and_fetch_deferreds(token, now)
             self.woken += 1
             with PreserveLoggingContext():

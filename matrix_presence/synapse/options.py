@@ -146,6 +146,12 @@ class Own:
         "After how long a silence another process of the homeserver, and with it its "
         "polls, is taken for gone.",
     )
+    presence_only_answers: bool = option(
+        SWITCH,
+        True,
+        "Whether a poll that presence alone has ended is answered with presence alone, "
+        "without looking for anything else.",
+    )
     exchange_only_with: tuple[str, ...] = option(
         _SERVERS,
         (),
