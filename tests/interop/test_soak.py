@@ -2,7 +2,7 @@
 
 The sender lives in this process, so that its timers and connections can be counted; the
 other server is a process that is ended, killed and frozen over and over. `--soak 600`
-makes it ten minutes.
+makes it ten minutes; then say `-o faulthandler_timeout=0` too.
 """
 
 from __future__ import annotations
