@@ -11,25 +11,29 @@ _LONGEST = 300
 
 
 def markdown(reports: Sequence[Report]) -> Iterator[str]:
-    """The lines of a table in Markdown, and what is behind what is no pass."""
-    yield (
-        "| # | check | what should happen | "
-        + " | ".join(_cell(report.server) for report in reports)
-        + " |"
-    )
-    yield "|---|---|---|" + "---|" * len(reports)
-    for number in _numbers(reports):
-        lines = [_line(report, number) for report in reports]
-        known = next(line for line in lines if line is not None)
-        verdicts = " | ".join(_verdict(line) for line in lines)
-        title = _cell(known.title)
-        yield f"| {number} | `{known.name}` | {title} | {verdicts} |"
-    yield ""
+    """The lines of a page in Markdown: a table, and what is behind what is no pass."""
+    if len(reports) > 1:
+        yield "# How homeservers do presence"
+        yield ""
+        yield "Made by `matrix-presence check`; [what it means](checking.md)."
+        yield ""
     for report in reports:
         yield f"**{_cell(report.server)}**: {_counts(report)}."
         yield ""
+    heads = ["#", "check", "what should happen"]
+    yield _row(*heads, *(_cell(report.server) for report in reports))
+    yield _row(*("---" for _ in (*heads, *reports)))
+    for number in _numbers(reports):
+        lines = [_line(report, number) for report in reports]
+        known = next(line for line in lines if line is not None)
+        verdicts = map(_verdict, lines)
+        yield _row(str(number), f"`{known.name}`", _cell(known.title), *verdicts)
     for report in reports:
         yield from _reasons(report)
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def side_by_side(reports: Sequence[Report]) -> Iterator[str]:
@@ -80,11 +84,11 @@ def _reasons(report: Report) -> Iterator[str]:
     for verdict in (Verdict.FAIL, Verdict.STRICT, Verdict.SKIPPED, Verdict.NOT_OFFERED):
         lines = [line for line in report.lines if line.verdict is verdict]
         if lines:
+            yield ""
             yield f"{_cell(report.server)}, {verdict}:"
             yield ""
-            for line in lines:
-                yield f"- {line.number} `{line.name}`: {_cell(line.reason)}"
-            yield ""
+        for line in lines:
+            yield f"- {line.number} `{line.name}`: {_cell(line.reason)}"
 
 
 def _cell(text: str) -> str:
