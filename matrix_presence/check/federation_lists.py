@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from matrix_presence.check.bench import Bench
+from matrix_presence.check.bench import SOON, Bench
 from matrix_presence.check.lists import (
     accept,
     ask_change,
     change,
     invite,
+    list_path,
     listed,
     need_lists,
 )
@@ -41,14 +42,8 @@ def _presence(**content: Any) -> dict[str, Any]:
     return {"edu_type": EDU_TYPE, "content": content}
 
 
-async def _observing(bench: Bench) -> Visit:
-    """The peer, whose user observes A without sharing a room.
-
-    Raises:
-        NotOffered: the target has no lists.
-    """
-    await need_lists(bench)
-    visit = await stranger(bench)
+async def _observing(bench: Bench, visit: Visit) -> None:
+    """Have the user of a visit observe A, without sharing a room."""
     observer, observed = visit.user_id, bench.a.user_id
     bench.afterwards(lambda: ask_change(bench.a, deny=[observer]))
     await visit.sent(_letter(_INVITE, observer, observed))
@@ -58,7 +53,6 @@ async def _observing(bench: Bench) -> Visit:
         lambda said: said.get("observer_user") == observer,
         "an invite that was accepted is not answered with m.presence_accept",
     )
-    return visit
 
 
 async def _observed(bench: Bench) -> Visit:
@@ -100,20 +94,15 @@ async def edu_poll(bench: Bench) -> None:
     """A server that polls a user it may know of is told of them, now and later."""
     await need_lists(bench)
     visit = await guest(bench)
-    await bench.a.put("online", "polled")
-    told = "a poll is not answered"
-    await visit.hears(bench.a, says("polled"), told)
+    await bench.a.put("unavailable", "polled")
+    await visit.hears(bench.a, says("polled"), "nothing is told")
     await bench.sleep(QUIET)
     mark = visit.mark()
     await visit.sent(_presence(poll=[bench.a.user_id]))
-    await visit.hears(bench.a, says("polled"), told, mark)
-    await bench.a.put("unavailable")
-    await visit.hears(
-        bench.a,
-        is_in("unavailable"),
-        "a later change is not told",
-        mark,
-    )
+    # When A counts as disconnected there is news too: but not this.
+    await visit.hears(bench.a, is_in("unavailable"), "a poll is not answered", mark)
+    await bench.a.put("online", "later")
+    await visit.hears(bench.a, says("later"), "a later change is not told", mark)
 
 
 @check(
@@ -126,7 +115,9 @@ async def edu_poll(bench: Bench) -> None:
 )
 async def edu_unpoll(bench: Bench) -> None:
     """A server that unpolls a user with whom it shares no room is told no more."""
-    visit = await _observing(bench)
+    await need_lists(bench)
+    visit = await stranger(bench)
+    await _observing(bench, visit)
     await bench.a.put("online", "before")
     await visit.hears(
         bench.a,
@@ -195,7 +186,8 @@ async def edu_invite(bench: Bench) -> None:
     """An observer of another server who is accepted is told so, and of the user."""
     await need_lists(bench)
     await bench.a.put("online", "observed")
-    visit = await _observing(bench)
+    visit = await stranger(bench)
+    await _observing(bench, visit)
     await visit.hears(
         bench.a,
         says("observed"),
@@ -206,26 +198,37 @@ async def edu_invite(bench: Bench) -> None:
 @check(
     138,
     "edu-invite-nobody",
-    source="C-25: an invite for a local user that does not exist is denied.",
+    source="C-25: an invite for a local user that does not exist is denied. A-67: "
+    "nobody can tell by it who exists, so it may wait as long as any other.",
     profile=Profile.FEDERATION,
     needs=[Need.PEER],
-    wait=_WAIT,
+    wait=Wait(more=2 * SOON),
 )
 async def edu_invite_nobody(bench: Bench) -> None:
-    """An invite for somebody who does not exist is answered with m.presence_deny."""
+    """An invite for somebody who does not exist is denied, or waits like any other."""
     await need_lists(bench)
     visit = await stranger(bench)
-    await _deny_of_nobody(bench, visit)
-
-
-async def _deny_of_nobody(bench: Bench, visit: Visit) -> None:
-    """Invite somebody who does not exist, which has to be denied."""
     nobody = f"@nobody-at-all:{bench.server_name}"
-    await visit.sent(_letter(_INVITE, visit.user_id, nobody))
-    wanted = {"observer_user": visit.user_id, "observed_user": nobody}
-    await visit.hears_edu(
-        _DENY, lambda said: said == wanted, "it is not answered with m.presence_deny"
-    )
+    answer = await _answer(visit, nobody)
+    bench.require(answer != _ACCEPT, "it is accepted")
+    if answer is None:
+        other = await _answer(visit, bench.c.user_id)
+        bench.require(
+            other is None, "it waits, and one for somebody who exists is answered"
+        )
+        bench.note("it waits like one that is not answered")
+
+
+async def _answer(visit: Visit, observed: str) -> str | None:
+    """The type of the EDU by which an invite is answered; None if it is not soon."""
+    wanted = {"observer_user": visit.user_id, "observed_user": observed}
+    await visit.sent(_letter(_INVITE, visit.user_id, observed))
+
+    def found() -> list[str]:
+        return [kind for kind in (_ACCEPT, _DENY) if wanted in visit.contents(kind)]
+
+    answers: list[str] = await visit.peer.ear.until(found, SOON)
+    return answers[0] if answers else None
 
 
 @check(
@@ -239,15 +242,16 @@ async def _deny_of_nobody(bench: Bench, visit: Visit) -> None:
 async def edu_invite_spoofed(bench: Bench) -> None:
     """An invite in the name of a user of another server is ignored."""
     await need_lists(bench)
-    visit = await stranger(bench)
     spoofed = f"@check:{_NOWHERE}"
+    visit = await stranger(bench)
     await visit.sent(_letter(_INVITE, spoofed, bench.a.user_id))
-    await _deny_of_nobody(bench, visit)
+    # What is answered comes after that which must not be.
+    await _observing(bench, visit)
     answers = [*visit.contents(_ACCEPT), *visit.contents(_DENY)]
     told = [each for each in answers if each.get("observer_user") == spoofed]
     bench.require(not told, "it is answered")
     # Where the observed user is asked, they are not asked in that name either.
-    path = f"presence/list/{bench.a.user_id}?pending=in"
+    path = f"{list_path(bench.a.user_id)}?pending=in"
     asked = await bench.a.ask("GET", path, version="unstable")
     if asked.status == 200:
         bench.require(spoofed.encode() not in asked.body, "the user is asked")

@@ -6,13 +6,14 @@ from typing import Any
 
 from tests.check.faulty import Answer, Ask, Memory
 from tests.check.tables import (
-    answered,
-    asked,
+    CLIENTS,
     is_told_news,
     keep_events,
     presence_events,
     set_presence_events,
 )
+
+answered, asked = CLIENTS.answered, CLIENTS.asked
 
 # Activity, idleness, devices.
 

@@ -7,7 +7,9 @@ from typing import Any
 import orjson
 
 from tests.check.faulty import Answer, Ask, Memory
-from tests.check.tables import answered, asked, change_events, is_told, presence_events
+from tests.check.tables import CLIENTS, change_events, is_told, presence_events
+
+answered, asked = CLIENTS.answered, CLIENTS.asked
 
 
 def _filter(ask: Ask) -> dict[str, Any]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from tests.check.faulty import Answer, Ask, Memory
-from tests.check.tables import answered, asked, change_events
+from tests.check.tables import CLIENTS, change_events
+
+answered, asked = CLIENTS.answered, CLIENTS.asked
 
 FREE = "free_for_chat"
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from tests.check.faulty import Answer, Ask, Memory
-from tests.check.tables import answered, asked
+from tests.check.tables import CLIENTS
+
+answered, asked = CLIENTS.answered, CLIENTS.asked
 
 CORS = "Access-Control-Allow-Origin"
 
@@ -67,13 +69,13 @@ def lower_case_escapes_are_not_known(ask: Ask, answer: Answer, memory: Memory) -
         answer.status = 404
 
 
-@answered(23, 40, 71, 94, 105)
+@answered(23, 40, 71, 94, 105, 149, 155)
 def room_mates_are_seen_offline(ask: Ask, answer: Answer, memory: Memory) -> None:
     if _shown(ask, answer) and ask.user_id not in (None, ask.whose):
         answer.json = {"presence": "offline"}
 
 
-@answered(24, 25, 26, 27, 95, 96, 97, 98)
+@answered(24, 25, 26, 27, 95, 96, 97, 98, 145, 155)
 def strangers_are_seen(ask: Ask, answer: Answer, memory: Memory) -> None:
     if ask.is_status("GET") and answer.status == 403:
         answer.status, answer.json = 200, {"presence": "offline"}
@@ -93,7 +95,7 @@ def an_invite_shows(ask: Ask, answer: Answer, memory: Memory) -> None:
         answer.status, answer.json = 200, {"presence": "online"}
 
 
-@answered(27)
+@answered(27, 155)
 def who_was_seen_stays_seen(ask: Ask, answer: Answer, memory: Memory) -> None:
     if ask.is_status("GET"):
         key = ask.user_id, ask.whose
@@ -112,7 +114,7 @@ def a_put_is_answered_with_text(ask: Ask, answer: Answer, memory: Memory) -> Non
         answer.json = ""
 
 
-@answered(8, 52, 70, 83, 86)
+@answered(8, 52, 70, 83, 86, 155)
 def nobody_can_be_offline(ask: Ask, answer: Answer, memory: Memory) -> None:
     if answer.status == 200 and b'"offline"' in answer.body:
         answer.body = answer.body.replace(b'"offline"', b'"unavailable"')
@@ -230,7 +232,7 @@ def the_user_is_in_the_status(ask: Ask, answer: Answer, memory: Memory) -> None:
         _change_status(answer, user_id=ask.whose)
 
 
-@answered(6, 12, 13, 19, 22, 33, 40, 94)
+@answered(6, 12, 13, 19, 22, 33, 40, 94, 155)
 def nobody_has_a_message(ask: Ask, answer: Answer, memory: Memory) -> None:
     if _shown(ask, answer) and "status_msg" in answer.json:
         _change_status(answer, status_msg=None)

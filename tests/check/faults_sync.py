@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from tests.check.faulty import Answer, Ask, Memory
 from tests.check.tables import (
-    answered,
-    asked,
+    CLIENTS,
     is_told,
     is_told_news,
     keep_events,
     presence_events,
     set_presence_events,
 )
+
+answered, asked = CLIENTS.answered, CLIENTS.asked
 
 # What a sync does.
 
@@ -71,30 +72,33 @@ def nobody_is_told_of_themself(ask: Ask, answer: Answer, memory: Memory) -> None
 
 
 @answered(
-    46,
-    47,
-    48,
-    50,
-    51,
-    52,
-    53,
-    56,
-    57,
-    58,
-    70,
-    77,
-    78,
-    79,
-    80,
-    81,
-    82,
-    83,
-    87,
-    88,
-    89,
-    90,
-    94,
-    105,
+    *(
+        46,
+        47,
+        48,
+        50,
+        51,
+        52,
+        53,
+        56,
+        57,
+        58,
+        70,
+        77,
+        78,
+        79,
+        80,
+        81,
+        82,
+        83,
+        87,
+        88,
+        89,
+        90,
+        94,
+        105,
+        155,
+    )
 )
 def who_waits_is_told_nothing(ask: Ask, answer: Answer, memory: Memory) -> None:
     if is_told_news(ask, answer) and ask.query.get("timeout", "0") != "0":
@@ -106,7 +110,7 @@ def nobody_is_told_of_the_idle(ask: Ask, answer: Answer, memory: Memory) -> None
     _tell_no(ask, answer, "unavailable")
 
 
-@answered(52, 70, 83)
+@answered(52, 70, 83, 155)
 def nobody_is_told_of_the_offline(ask: Ask, answer: Answer, memory: Memory) -> None:
     _tell_no(ask, answer, "offline")
 

@@ -63,6 +63,8 @@ class Ask:
     restarted: bool = False
     #: What is answered without asking the homeserver.
     answer: Answer | None = None
+    #: EDUs that the peer hears beside it.
+    tells: list[Any] = attrs.field(factory=list)
 
     @property
     def path(self) -> str:
@@ -126,13 +128,19 @@ class Fault:
     #: The numbers of the checks that have to fail by it; of no other.
     fails: frozenset[int]
     #: Alters a request, or answers it.
-    asked: Callable[[Ask, Memory], None]
+    asked: Callable[[Ask, Memory], None] = lambda ask, memory: None
     #: Alters an answer.
-    answered: Callable[[Ask, Answer, Memory], None]
+    answered: Callable[[Ask, Answer, Memory], None] = lambda ask, answer, memory: None
+    #: What reaches the peer instead of an EDU.
+    heard: Callable[[Any, Memory], list[Any]] = lambda edu, memory: [edu]
+
+
+def _nobody_listens(edu: Any) -> None:
+    """There is no peer."""
 
 
 @implementer(IAgent)
-@attrs.define
+@attrs.define(kw_only=False)
 class Between:
     """Stands between a check and the homeserver.
 
@@ -145,6 +153,8 @@ class Between:
     clock: IReactorTime
     users: Mapping[str, str]
     was_restarted: Callable[[], bool]
+    #: Tells the peer of a check an EDU.
+    tell: Callable[[Any], None] = attrs.field(init=False, default=_nobody_listens)
 
     def request(
         self,
@@ -169,10 +179,11 @@ class Between:
         target, _, query = (slash + rest).partition("?")
         (said,) = headers.getRawHeaders("Authorization") or [""]
         token = said.removeprefix("Bearer ") or None
+        given = dict(parse_qsl(query, keep_blank_values=True))
         ask = Ask(
             method.decode(),
             target,
-            dict(parse_qsl(query, keep_blank_values=True)),
+            dict(given),
             token,
             None if producer is None else _all_of(producer),
             int(self.clock.seconds() * 1000),
@@ -181,8 +192,9 @@ class Between:
         )
 
         async def pass_on() -> Answer:
-            query = f"?{urlencode(ask.query)}" if ask.query else ""
-            url = f"{base}{ask.target}{query}".encode()
+            # It may be signed.
+            same = query if ask.query == given else urlencode(ask.query)
+            url = f"{base}{ask.target}{'?' if same else ''}{same}".encode()
             body = None if ask.body is None else Body(ask.body)
             asked = self.agent.request(ask.method.encode(), url, headers, body)
             return await _read(await asked)
@@ -191,6 +203,10 @@ class Between:
 
     async def answer(self, ask: Ask, pass_on: PassOn) -> Answer:
         """The answer to give; `pass_on` is the homeserver's to `ask` as it is then."""
+        raise NotImplementedError
+
+    def heard(self, edu: Any) -> list[Any]:
+        """What the peer hears instead of this EDU."""
         raise NotImplementedError
 
 
@@ -206,7 +222,13 @@ class FaultyAgent(Between):
         self.fault.asked(ask, self._memory)
         answer = await pass_on() if ask.answer is None else ask.answer
         self.fault.answered(ask, answer, self._memory)
+        for edu in ask.tells:
+            self.tell(edu)
         return answer
+
+    def heard(self, edu: Any) -> list[Any]:
+        """With the fault."""
+        return self.fault.heard(edu, self._memory)
 
 
 @attrs.define
@@ -224,7 +246,7 @@ class Shadow(Between):
     async def answer(self, ask: Ask, pass_on: PassOn) -> Answer:
         """As the homeserver gives it."""
         for fault in self._others():
-            tried = attrs.evolve(ask, query=dict(ask.query))
+            tried = attrs.evolve(ask, query=dict(ask.query), tells=[])
             fault.asked(tried, self._memories[fault.name])
             if tried != ask:
                 self.touching.add(fault.name)
@@ -235,6 +257,13 @@ class Shadow(Between):
             if given != answer:
                 self.touching.add(fault.name)
         return answer
+
+    def heard(self, edu: Any) -> list[Any]:
+        """As it came."""
+        for fault in self._others():
+            if fault.heard(edu, self._memories[fault.name]) != [edu]:
+                self.touching.add(fault.name)
+        return [edu]
 
     def _others(self) -> list[Fault]:
         return [each for each in self.faults if each.name not in self.touching]

@@ -7,28 +7,46 @@ from typing import Any
 
 from tests.check.faulty import Answer, Ask, Fault, Memory
 
-FAULTS: dict[str, Fault] = {}
-"""All there are, by name."""
+
+class Table:
+    """Faults, by their names: those of the functions that are put into it."""
+
+    def __init__(self) -> None:
+        self.faults: dict[str, Fault] = {}
+
+    def asked(self, *fails: int) -> Callable[[Callable[[Ask, Memory], None]], Any]:
+        """Put in a function that alters requests, by which these checks fail."""
+        return self._adding(fails, lambda alter: {"asked": alter})
+
+    def answered(
+        self, *fails: int
+    ) -> Callable[[Callable[[Ask, Answer, Memory], None]], Any]:
+        """Put in a function that alters answers, by which these checks fail."""
+        return self._adding(fails, lambda alter: {"answered": alter})
+
+    def heard(self, *fails: int) -> Callable[[Callable[[Any, Memory], list[Any]]], Any]:
+        """Put in a function that alters EDUs, by which these checks fail."""
+        return self._adding(fails, lambda alter: {"heard": alter})
+
+    def add(self, fault: Fault) -> None:
+        """Put in one that alters several things."""
+        assert fault.name not in self.faults, fault.name
+        self.faults[fault.name] = fault
+
+    def _adding(
+        self, fails: tuple[int, ...], hook: Callable[[Any], dict[str, Any]]
+    ) -> Callable[[Any], Any]:
+        def add(alter: Any) -> Any:
+            self.add(Fault(alter.__name__, frozenset(fails), **hook(alter)))
+            return alter
+
+        return add
 
 
-def asked(*fails: int) -> Callable[[Callable[[Ask, Memory], None]], Any]:
-    """Make a function that alters requests a fault, by which these checks fail."""
-
-    def add(function: Callable[[Ask, Memory], None]) -> Any:
-        _add(Fault(function.__name__, frozenset(fails), function, _as_it_is))
-        return function
-
-    return add
-
-
-def answered(*fails: int) -> Callable[[Callable[[Ask, Answer, Memory], None]], Any]:
-    """Make a function that alters answers a fault, by which these checks fail."""
-
-    def add(function: Callable[[Ask, Answer, Memory], None]) -> Any:
-        _add(Fault(function.__name__, frozenset(fails), _not_at_all, function))
-        return function
-
-    return add
+CLIENTS = Table()
+"""What is wrong with what clients see."""
+SERVERS = Table()
+"""What is wrong with what other servers see."""
 
 
 def is_told(ask: Ask, answer: Answer) -> bool:
@@ -68,16 +86,3 @@ def change_events(answer: Answer, change: Callable[[dict[str, Any]], None]) -> N
         change(event)
     if events:
         set_presence_events(answer, events)
-
-
-def _add(fault: Fault) -> None:
-    assert fault.name not in FAULTS, fault.name
-    FAULTS[fault.name] = fault
-
-
-def _not_at_all(ask: Ask, memory: Memory) -> None:
-    """Alter nothing."""
-
-
-def _as_it_is(ask: Ask, answer: Answer, memory: Memory) -> None:
-    """Alter nothing."""

@@ -7,10 +7,10 @@ course of it: it cannot see the others.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 
@@ -19,18 +19,57 @@ from matrix_presence.check.registry import Check, Need, Profile, all_checks, sel
 from matrix_presence.check.verdicts import Result, Verdict
 from tests.base import TestCase
 from tests.check.faulty import Between, FaultyAgent, Shadow
+from tests.check.federated_rig import FederatedCheckTestCase
 from tests.check.rig import CheckTestCase
-from tests.check.tables import FAULTS
+from tests.check.tables import CLIENTS, SERVERS, Table
 
-for table in ("activity", "filters", "legacy", "status", "sync"):
+for table in (
+    *("activity", "federation", "filters", "legacy", "optional"),
+    *("status", "sync"),
+):
     import_module(f"tests.check.faults_{table}")
 
-#: What federates is shown to fail by real servers, and what is optional by none.
-NOT_HERE = {Profile.FEDERATION, Profile.OPTIONAL}
+CLIENT = (Profile.MODERN, Profile.LEGACY, Profile.OPTIONAL)
+#: What cannot be seen to fail here, and why.
+NOT_HERE = {
+    **dict.fromkeys((146, 147, 148), "there is no application service"),
+    **dict.fromkeys((151, 152, 153, 154), "the embedded homeserver does not offer it"),
+}
 
 
-class BrokenTests(CheckTestCase):
-    """The homeserver with one fault after the other."""
+class FaultTests:
+    """Tests of a table of faults, one after the other."""
+
+    profiles: ClassVar[Sequence[Profile]]
+    table: ClassVar[Table]
+    run_through: Callable[..., tuple[Mapping[int, Result], Mapping[int, Any]]]
+    assertEqual: Callable[..., Any]
+
+    def test_each_fault_is_found_by_the_checks_that_are_about_it(self) -> None:
+        """These fail, and no others."""
+        faults = self.table.faults.values()
+        checks = select(all_checks(), self.profiles)
+        healthy, shadows = self.run_through(checks, Shadow, faults)
+        self.assertEqual({}, _failures(healthy))
+        wrong = {}
+        for fault in faults:
+            near = [
+                one
+                for one in checks
+                if one.number in shadows and fault.name in shadows[one.number].touching
+            ]
+            results, _ = self.run_through(near, FaultyAgent, fault)
+            failed = _failures(results)
+            if failed.keys() != fault.fails:
+                wrong[fault.name] = failed
+        self.assertEqual({}, wrong)
+
+
+class ClientTests(FaultTests, CheckTestCase):
+    """What clients see is broken."""
+
+    profiles = CLIENT
+    table = CLIENTS
 
     def setUp(self) -> None:
         """A restart does nothing but that a fault may know of it."""
@@ -51,6 +90,7 @@ class BrokenTests(CheckTestCase):
         Each has people of its own, so that it knows nothing of the others.
         """
         agents = {}
+        self.was_restarted = False
 
         async def run(check: Check, bench: Bench) -> None:
             users = {
@@ -67,37 +107,24 @@ class BrokenTests(CheckTestCase):
         altered = [attrs.evolve(one, run=partial(run, one)) for one in checks]
         return self.results(altered, at_once=len(checks)), agents
 
-    def test_each_fault_is_found_by_the_checks_that_are_about_it(self) -> None:
-        """These fail, and no others."""
-        checks = select(all_checks(), {Profile.MODERN, Profile.LEGACY})
-        healthy, shadows = self.run_through(checks, Shadow, FAULTS.values())
-        self.assertEqual({}, _failures(healthy))
-        found = {}
-        for fault in FAULTS.values():
-            self.was_restarted = False
-            near = [one for one in checks if fault.name in shadows[one.number].touching]
-            print(fault.name, len(near), flush=True)
-            results, _ = self.run_through(near, FaultyAgent, fault)
-            found[fault.name] = set(_failures(results))
-        wanted = {fault.name: set(fault.fails) for fault in FAULTS.values()}
-        wrong = {
-            name: (sorted(wanted[name]), sorted(failed))
-            for name, failed in found.items()
-            if failed != wanted[name]
-        }
-        self.assertEqual({}, wrong)
+
+class ServerTests(FaultTests, FederatedCheckTestCase):
+    """What other servers see is broken."""
+
+    profiles = (Profile.FEDERATION,)
+    table = SERVERS
 
 
 class CoverageTests(TestCase):
     """What the faults are about, all together."""
 
     def test_each_check_fails_by_some_fault(self) -> None:
-        """But for those that are shown to fail elsewhere."""
-        found: set[int] = set()
-        for fault in FAULTS.values():
-            found |= fault.fails
-        checks = [one for one in all_checks() if one.profile not in NOT_HERE]
-        self.assertEqual([one.number for one in checks], sorted(found))
+        """But for those of which it is said why they do not."""
+        found = set(NOT_HERE)
+        for table in (CLIENTS, SERVERS):
+            for fault in table.faults.values():
+                found |= fault.fails
+        self.assertEqual([one.number for one in all_checks()], sorted(found))
 
 
 def _failures(results: Mapping[int, Result]) -> dict[int, str]:
