@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Collection, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from matrix_presence.check.accounts import account_of
 from matrix_presence.check.cast import Cast
 from matrix_presence.check.conversation import Conversation
-from matrix_presence.check.exchange import Reply
+from matrix_presence.check.expectations import Expectations
 from matrix_presence.check.lab import Lab
 from matrix_presence.check.person import Person, Synced
 from matrix_presence.check.timers import Timers
@@ -32,16 +32,12 @@ _LOOK = 0.25
 
 
 @attrs.define
-class Bench:
+class Bench(Expectations):
     """Made for one check, and cleared after it."""
 
     lab: Lab
     cast: Cast
     conversation: Conversation
-    #: What the target did right in other words.
-    strict: list[str] = attrs.field(factory=list)
-    #: What is worth knowing of a target, whatever it is.
-    notes: list[str] = attrs.field(factory=list)
     _afterwards: list[Callable[[], Awaitable[Any]]] = attrs.field(factory=list)
 
     @property
@@ -82,54 +78,7 @@ class Bench:
         """Let time pass."""
         await self.conversation.sleep(seconds)
 
-    # Expectations.
-
-    def require(self, holds: object, sentence: str) -> None:
-        """Fail with this sentence unless it holds.
-
-        Raises:
-            Failed: it does not.
-        """
-        if not holds:
-            raise Failed(sentence)
-
-    def prefer(self, holds: object, sentence: str) -> None:
-        """Make a pass a `strict` with this sentence unless it holds."""
-        if not holds:
-            self.strict.append(sentence)
-
-    def note(self, sentence: str) -> None:
-        """Say what the target does, where several things are right."""
-        self.notes.append(sentence)
-
-    def expect(
-        self,
-        reply: Reply,
-        status: int,
-        errcode: str = "",
-        *,
-        accept: Collection[int] = (),
-    ) -> Any:
-        """The JSON of an answer that has this status.
-
-        Args:
-            errcode: what a refusal should say; another one makes a pass a `strict`.
-            accept: statuses that do as well, but make a pass a `strict`.
-
-        Raises:
-            Failed: it has another status, or is not JSON.
-        """
-        asked = f"{reply.method} is answered {reply.status} {reply.errcode}".rstrip()
-        wanted = f"{status} {errcode}".rstrip()
-        if reply.status != status and reply.status not in accept:
-            raise Failed(f"{asked}, not {wanted}")
-        if not reply.is_json:
-            raise Failed(f"{asked} with a body that is not JSON")
-        self.prefer(
-            reply.status == status and (not errcode or reply.errcode == errcode),
-            f"{asked}, not {wanted}",
-        )
-        return reply.json
+    # What is to be seen.
 
     async def eventually(
         self,

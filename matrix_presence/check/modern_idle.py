@@ -7,6 +7,7 @@ from typing import Any
 from matrix_presence.check.bench import SOON, Bench
 from matrix_presence.check.polling import poll
 from matrix_presence.check.registry import check
+from matrix_presence.check.seeing import presence_is
 from matrix_presence.check.timers import Timer, Wait
 
 _IDLES = (
@@ -42,7 +43,7 @@ async def back_from_idle(bench: Bench) -> None:
     since = await _idles(bench, every=bench.timers.seconds(_UNTIL_IDLE))
     await bench.b.send(bench.room_id)
     await bench.sees(
-        bench.a, since, bench.b, _is("online"), "A is not told that B is back"
+        bench.a, since, bench.b, presence_is("online"), "A is not told that B is back"
     )
 
 
@@ -53,7 +54,7 @@ async def back_from_unavailable(bench: Bench) -> None:
     since = (await bench.settled(bench.a)).since
     await bench.b.send(bench.room_id)
     await bench.sees(
-        bench.a, since, bench.b, _is("online"), "A is not told that B is online"
+        bench.a, since, bench.b, presence_is("online"), "A is not told that B is online"
     )
 
 
@@ -117,7 +118,11 @@ async def active_only_online(bench: Bench) -> None:
         since = (await bench.settled(bench.a)).since
         await bench.b.put(presence)
         told, _ = await bench.sees(
-            bench.a, since, bench.b, _is(presence), f"A is not told of {presence}"
+            bench.a,
+            since,
+            bench.b,
+            presence_is(presence),
+            f"A is not told of {presence}",
         )
         for content in (told, await bench.b.status(), await bench.a.status(bench.b)):
             bench.require(
@@ -136,7 +141,7 @@ async def _idles(bench: Bench, *, every: float) -> str:
         bench.a,
         since,
         bench.b,
-        _is("unavailable"),
+        presence_is("unavailable"),
         "A is not told that B is idle, who does nothing but poll",
         seconds,
     )
@@ -154,10 +159,6 @@ async def _active(bench: Bench) -> str:
         bench.a, since, bench.b, _is_active, "A is not told that B is currently active"
     )
     return since
-
-
-def _is(presence: str) -> Any:
-    return lambda content: content.get("presence") == presence
 
 
 def _is_active(content: dict[str, Any]) -> bool:

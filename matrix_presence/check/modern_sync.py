@@ -1,18 +1,15 @@
-"""What a /sync does to one's own presence, and what it tells of others."""
+"""What a /sync tells of others, and when."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from matrix_presence.check.bench import SOON, Bench
-from matrix_presence.check.person import Person, Synced, presence_filter
+from matrix_presence.check.person import Person, presence_filter
 from matrix_presence.check.polling import keep_online
-from matrix_presence.check.registry import Need, check
+from matrix_presence.check.registry import check
+from matrix_presence.check.seeing import is_here, presence_is, says, shown
 
-_SET_PRESENCE = (
-    "A-80: set_presence is offline, online or unavailable; omitted, “the client is "
-    "automatically marked as online”."
-)
 _INCREMENTAL = (
     "A-87: each interested user whose presence changed since `since`, once, with the "
     "latest state, going offline included."
@@ -48,7 +45,7 @@ async def sync_own_presence(bench: Bench) -> None:
 async def sync_event_shape(bench: Bench) -> None:
     """A presence event has type, sender and content, and nothing of room events."""
     await bench.b.put("online", "shape")
-    synced = await _shown(bench, bench.b)
+    synced = await shown(bench, bench.b)
     for event in synced.events:
         bench.require(event.get("type") == "m.presence", "the type is another")
         bench.require(isinstance(event.get("sender"), str), "there is no sender")
@@ -56,48 +53,6 @@ async def sync_event_shape(bench: Bench) -> None:
         for key in ("event_id", "room_id"):
             bench.require(key not in event, f"there is a {key}")
         bench.prefer("user_id" not in event["content"], "there is a content.user_id")
-
-
-@check(45, "sync-offline", source=_SET_PRESENCE, needs=[Need.NEW_ACCOUNT])
-async def sync_offline(bench: Bench) -> None:
-    """A sync with set_presence=offline does not make a new user online."""
-    person = await bench.newcomer()
-    synced = await person.sync(set_presence="offline")
-    own = synced.of(person.user_id) or {"presence": "offline"}
-    bench.require(own["presence"] == "offline", f"the sync shows {own['presence']}")
-    status = await person.status()
-    bench.require(status["presence"] != "online", "the status is online")
-
-
-@check(46, "sync-unavailable", source=_SET_PRESENCE)
-async def sync_unavailable(bench: Bench) -> None:
-    """A sync with set_presence=unavailable makes a user unavailable for others."""
-    await bench.a.put("online")
-    since = (await _shown(bench, bench.a, to=bench.b)).since
-    await bench.a.sync(set_presence="unavailable")
-    content, _ = await bench.sees(
-        bench.b, since, bench.a, _is("unavailable"), "B is not told that A is idle"
-    )
-    bench.require("last_active_ago" in content, "there is no last_active_ago")
-
-
-@check(47, "sync-online", source=_SET_PRESENCE)
-async def sync_online(bench: Bench) -> None:
-    """A sync with set_presence=online makes a user online who was unavailable."""
-    await _syncs_online(bench, "online")
-
-
-@check(48, "sync-plain", source=_SET_PRESENCE)
-async def sync_plain(bench: Bench) -> None:
-    """A sync that does not say set_presence makes a user online."""
-    await _syncs_online(bench, None)
-
-
-@check(49, "sync-bogus", source="A-81: another value is 400 M_INVALID_PARAM.")
-async def sync_bogus(bench: Bench) -> None:
-    """A set_presence that there is not is refused."""
-    reply = await bench.a.ask_sync(set_presence="bogus")
-    bench.expect(reply, 400, "M_INVALID_PARAM")
 
 
 @check(50, "sync-woken", source="A-90: a change of presence wakes a long poll.")
@@ -110,7 +65,7 @@ async def sync_woken(bench: Bench) -> None:
             bench.a,
             since,
             bench.b,
-            _says("online", "wake up"),
+            says("online", "wake up"),
             "A's long poll does not show that B is online",
         )
     )
@@ -158,7 +113,7 @@ async def sync_latest_only(bench: Bench) -> None:
     await bench.sleep(1.5)
     contents = (await bench.a.sync(since)).all_of(bench.b.user_id)
     bench.require(len(contents) == 1, f"B is shown {len(contents)} times")
-    bench.require(_says("online", "third")(contents[0]), "it is not the latest")
+    bench.require(says("online", "third")(contents[0]), "it is not the latest")
 
 
 @check(55, "sync-no-stranger", source="D-20: who shares no room is told nothing.")
@@ -180,7 +135,7 @@ async def sync_after_joining(bench: Bench) -> None:
     await bench.c.put("online", "here already")
     await bench.join(room_id, bench.a)
     await bench.sees(
-        bench.a, since, bench.c, _is_here, "A is not shown C, whose room they join"
+        bench.a, since, bench.c, is_here, "A is not shown C, whose room they join"
     )
 
 
@@ -194,7 +149,7 @@ async def sync_after_being_joined(bench: Bench) -> None:
     await bench.sleep(0.5)
     await bench.join(room_id, bench.c)
     content, since = await bench.sees(
-        bench.a, since, bench.c, _is_here, "A is not shown C, who joins their room"
+        bench.a, since, bench.c, is_here, "A is not shown C, who joins their room"
     )
     bench.require("last_active_ago" in content, "there is no last_active_ago")
     events, _ = await bench.hears(bench.a, since, _QUIET)
@@ -216,7 +171,7 @@ async def sync_two_rooms(bench: Bench) -> None:
         synced = await bench.a.sync(since, timeout=1.0)
         since = synced.since
         for person, message in ((bench.b, "one room"), (bench.c, "another room")):
-            if any(map(_says("online", message), synced.all_of(person.user_id))):
+            if any(map(says("online", message), synced.all_of(person.user_id))):
                 seen.add(person.user_id)
     bench.require(len(seen) == 2, f"of B and C A is shown {sorted(seen) or 'nobody'}")
 
@@ -232,7 +187,7 @@ async def sync_first(bench: Bench) -> None:
     await bench.room(bench.a, bench.c)
     await bench.c.put("offline")
     await keep_online(bench, bench.b, "first")
-    synced = await _shown(bench, bench.b)
+    synced = await shown(bench, bench.b)
     offline = synced.of(bench.c.user_id)
     bench.require(
         offline is None or offline["presence"] == "offline", "C is not shown offline"
@@ -244,38 +199,10 @@ async def sync_first(bench: Bench) -> None:
 async def sync_full_state(bench: Bench) -> None:
     """A sync with full_state shows who is online although nothing has changed."""
     await keep_online(bench, bench.b, "full")
-    await _shown(bench, bench.b)
+    await shown(bench, bench.b)
     since = (await bench.settled(bench.a)).since
     synced = await bench.a.sync(since, full_state="true")
     bench.require(synced.of(bench.b.user_id), "the presence of B is not in it")
-
-
-def _is(presence: str) -> Any:
-    return lambda content: content.get("presence") == presence
-
-
-def _is_here(content: dict[str, Any]) -> bool:
-    """Whether somebody is not offline; they may have become idle meanwhile."""
-    return content.get("presence") != "offline"
-
-
-def _says(presence: str, message: str) -> Any:
-    return lambda content: (
-        (content.get("presence"), content.get("status_msg")) == (presence, message)
-    )
-
-
-async def _shown(bench: Bench, of: Person, *, to: Person | None = None) -> Synced:
-    """A first sync (A's unless said otherwise) that shows somebody online."""
-    observer = bench.a if to is None else to
-
-    def shows(synced: Synced) -> bool:
-        content = synced.of(of.user_id)
-        return content is not None and content.get("presence") == "online"
-
-    return await bench.eventually(
-        observer.sync, shows, "a first sync does not show a room mate who is online"
-    )
 
 
 def _again(
@@ -302,15 +229,5 @@ async def _told(bench: Bench, before: str, after: str) -> tuple[dict[str, Any], 
     since = (await bench.settled(bench.a)).since
     await bench.b.put(after)
     return await bench.sees(
-        bench.a, since, bench.b, _is(after), f"A is not told that B is {after}"
-    )
-
-
-async def _syncs_online(bench: Bench, set_presence: str | None) -> None:
-    """Have A, who is unavailable, sync, and B told that they are online."""
-    await bench.a.put("unavailable")
-    since = (await bench.settled(bench.b)).since
-    await bench.a.sync(set_presence=set_presence)
-    await bench.sees(
-        bench.b, since, bench.a, _is("online"), "B is not told that A is online"
+        bench.a, since, bench.b, presence_is(after), f"A is not told that B is {after}"
     )
