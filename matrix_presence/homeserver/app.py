@@ -176,14 +176,12 @@ class EmbeddedHomeserver(MultiService):
         handler, accounts = self.presence.handler, self._accounts
         for number, room in enumerate(self._rooms.rooms, 1):
             handler.restore_room(room.room_id, room.joined)
-            acl = room.state.get(("m.room.server_acl", ""))
-            if acl is not None:
-                handler.server_acl(room.room_id, acl.content)
             if number % _ROOMS_AT_ONCE == 0:
                 await deferLater(self._reactor, 0)
         for user_id, ignored in accounts.data.all_ignored().items():
             handler.ignores(user_id, ignored)
         self._rooms.rooms.tell(handler)
+        self._rooms.rooms.tell_acls(handler.server_acl)
         listeners = accounts.listeners
         listeners.registered.append(handler.registered)
         listeners.profile_changed.append(handler.profile_changed)

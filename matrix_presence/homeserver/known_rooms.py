@@ -6,8 +6,8 @@ What changes a room, and writes that down, is in `rooms`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
 
 from matrix_presence.homeserver.drafts import Signer
 from matrix_presence.homeserver.events import Event, Standing
@@ -24,6 +24,11 @@ from matrix_presence.homeserver.waiting import Waiting
 from matrix_presence.wire.room_versions import ROOM_VERSIONS
 
 logger = logging.getLogger(__name__)
+
+_ACL = ("m.room.server_acl", "")
+
+AclListener = Callable[[str, Mapping[str, Any] | None], None]
+"""Takes a room and the content of its `m.room.server_acl` event, None without one."""
 
 
 class MembershipListener(Protocol):
@@ -53,6 +58,9 @@ class KnownRooms:
         self._users: dict[str, UserRooms] = {}
         self.outside = OutsideMemberships(journal, positions, waiting, self._user)
         self._listeners: list[MembershipListener] = []
+        self._acl_changed: AclListener = lambda room_id, content: None
+        #: By room: the ACL that was told last.
+        self._acls: dict[str, Event | None] = {}
 
     def __iter__(self) -> Iterator[Room]:
         return iter(self._rooms.values())
@@ -87,6 +95,20 @@ class KnownRooms:
     def tell(self, listener: MembershipListener) -> None:
         """Tell this one of every join and leave from now on, not of those loaded."""
         self._listeners.append(listener)
+
+    def tell_acls(self, listener: AclListener) -> None:
+        """Tell this one which servers each room lets in, and of each change."""
+        self._acl_changed = listener
+        self._acls.clear()
+        for room in self:
+            self._tell_acl(room)
+
+    def _tell_acl(self, room: Room) -> None:
+        acl = room.state.get(_ACL)
+        if acl is not self._acls.get(room.room_id):
+            self._acls[room.room_id] = acl
+            content = None if acl is None else acl.content
+            self._acl_changed(room.room_id, content)
 
     def mark(self, room: Room) -> int:
         """A position for something new in the room that is no event.
@@ -164,7 +186,7 @@ class KnownRooms:
             self.transactions.add(event)
 
     def _tell(self, room: Room, moves: Moves) -> None:
-        """Report joins and leaves, then wake who is concerned.
+        """Report joins, leaves and a new ACL, then wake who is concerned.
 
         A woken /sync is answered within this call, so everybody else has to know first.
         """
@@ -176,6 +198,7 @@ class KnownRooms:
                         listener.joined(room.room_id, user_id)
                     else:
                         listener.left(room.room_id, user_id)
+        self._tell_acl(room)
         self.wake(room)
         for user_id in moves:
             if user_id not in room.joined:

@@ -56,6 +56,25 @@ class LeavingTests(FederatedTestCase):
         self.assertIsNone(self.status(self.there, self.bob, self.alice))
         self.assertIsNone(self.status(self.here, self.alice, self.bob))
 
+    def test_a_server_that_is_shut_out_is_told_nothing(self) -> None:
+        """By the ACL of the room, from then on, and after a restart (C-13)."""
+        room_id = self.here.create(self.alice)
+        for peer, user_id in ((self.far, FAR), (self.off, OFF)):
+            peer.join("a.test", room_id, user_id)
+        acl = {"allow": ["*"], "deny": ["far.*"]}
+        self.here.set(self.alice, room_id, "m.room.server_acl", acl)
+        self.pass_time(6)
+        for status in ("behind a wall", "as before"):
+            self.told(self.far)
+            self.show(self.here, self.alice, status)
+            self.assertEqual([], self.told(self.far))
+            self.assertIn((self.alice, status), self.told(self.off))
+            self.here.restart()
+            self.pass_time(6)
+        self.here.set(self.alice, room_id, "m.room.server_acl", {"allow": ["*"]})
+        self.show(self.here, self.alice, "welcome")
+        self.assertIn((self.alice, "welcome"), self.told(self.far))
+
     def test_a_server_that_has_left_is_told_nothing(self) -> None:
         """Neither presence nor what is said in the room (C-12)."""
         room_id = self.here.create(self.alice)
