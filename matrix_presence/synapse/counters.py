@@ -36,10 +36,15 @@ class Counters:
     def __init__(self, server_name: str, cache: PresenceCache) -> None:
         self._cache = cache
         self._labels = labels = {SERVER_NAME_LABEL: server_name}
-        self.updates = presence_updates_counter.labels(**labels)
-        self.bumps = bump_active_time_counter.labels(**labels)
-        self.timers = timers_fired_counter.labels(**labels)
-        self.pinged = federation_presence_out_counter.labels(**labels)
+        #: Since the last `flush`: updates and pro-active events. Every sync and every
+        #: message comes by here, and a counter of Prometheus takes a lock.
+        self.updates = 0
+        self.bumps = 0
+        self._updates = presence_updates_counter.labels(**labels)
+        self._bumps = bump_active_time_counter.labels(**labels)
+        #: Users of whom another server is told.
+        self.sent = federation_presence_out_counter.labels(**labels)
+        self._timers = timers_fired_counter.labels(**labels)
         #: Answers of the event source, with everybody and with what is new.
         self.full = get_updates_counter.labels(type="full", **labels)
         self.incremental = get_updates_counter.labels(type="stream", **labels)
@@ -52,7 +57,18 @@ class Counters:
     def received(self, number: int) -> None:
         """Another server told of so many of its users."""
         self._received.inc(number)
-        self.updates.inc(number)
+        self.updates += number
+
+    def flush(self, timers: int) -> None:
+        """Let the counters of Prometheus have what was counted.
+
+        Args:
+            timers: users whose time has come since the last time.
+        """
+        self._timers.inc(timers)
+        self._updates.inc(self.updates)
+        self._bumps.inc(self.bumps)
+        self.updates = self.bumps = 0
 
     def start(self) -> None:
         """From now on changes count: all who are stored are loaded."""
@@ -66,6 +82,7 @@ class Counters:
         missing = max(0, len(users) - len(self._shown))
         self._shown += bytes(missing)
         self._active += bytes(missing)
+        self.flush(0)
         self._notified.inc(len(tick.urgent) + len(tick.casual))
         for some, is_urgent in ((tick.urgent, True), (tick.casual, False)):
             for user in some:
@@ -101,7 +118,7 @@ class CountedHandler(PresenceHandler):
         """Look at up to `most` users who are due; whether there may be more."""
         before = self.timed_out
         more = super().time_out(most)
-        self.counters.timers.inc(self.timed_out - before)
+        self.counters.flush(self.timed_out - before)
         return more
 
 

@@ -13,6 +13,7 @@ from zope.interface import implementer
 
 from matrix_presence.interfaces import IFederation
 from matrix_presence.synapse.background import in_background
+from matrix_presence.synapse.counters import Counters
 from matrix_presence.synapse.profiles import without_profile
 from matrix_presence.synapse.readiness import Readiness
 from matrix_presence.synapse.states import States
@@ -34,12 +35,14 @@ class SynapseFederation:
         states: States,
         readiness: Readiness,
         allows: Callable[[str], bool],
+        counters: Counters,
     ) -> None:
         self._homeserver = homeserver
         self._queue = queue
         self._states = states
         self._now = readiness.now
         self._allows = allows
+        self._counters = counters
 
     def send(self, destination: str, edus: Sequence[dict[str, Any]]) -> Deferred[None]:
         """Fires when Synapse has taken them; it sends them when it can.
@@ -57,6 +60,7 @@ class SynapseFederation:
 
         async def send() -> None:
             if states:
+                self._counters.sent.inc(len(states))
                 await self._queue.send_presence_to_destinations(states, [destination])
             if letters and self._allows(destination):
                 sender = self._homeserver.get_federation_sender()

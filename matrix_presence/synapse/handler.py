@@ -90,7 +90,7 @@ class SynapsePresence:
         if not self.parts.tracks:
             return
         await self._ready()
-        self._counters.updates.inc()
+        self._counters.updates += 1
         user_id = target_user.to_string()
         if is_sync:
             told = state.get(INPUT)
@@ -138,8 +138,8 @@ class SynapsePresence:
     def active(self, user_id: str, device_id: str | None) -> None:
         """The same, with the id of the user as text."""
         if self.parts.tracks and self._readiness.is_ready:
-            self._counters.bumps.inc()
-            self._counters.updates.inc()
+            self._counters.bumps += 1
+            self._counters.updates += 1
             self._handler.active(
                 user_id, device_id, is_appservice=self._is_appservices(user_id)
             )
@@ -200,7 +200,7 @@ class SynapsePresence:
         for state in states:
             if state.state not in BY_NAME:
                 raise SynapseError(400, "Invalid presence state")
-            self._counters.updates.inc()
+            self._counters.updates += 1
             self._impose(state)
             if force_notify:
                 self._announce(state.user_id)

@@ -161,7 +161,12 @@ class Parts:
         )
         self.ticks.observers.append(self.routing.ticked)
         federation = SynapseFederation(
-            self._homeserver, queue, self.states, self.readiness, self.peers.allow
+            self._homeserver,
+            queue,
+            self.states,
+            self.readiness,
+            self.peers.allow,
+            self.counters,
         )
         if self.config.federation_outgoing and self.tracks:
             self.sender = Sender(self._clock, self.cache, self.config, federation)

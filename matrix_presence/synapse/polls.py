@@ -57,7 +57,7 @@ class Poll:
         self._open = True
         user_id, parts = self._user_id, self._parts
         if self._counts:
-            parts.counters.updates.inc()
+            parts.counters.updates += 1
             self._sync = parts.handler.sync_began(
                 user_id, self._device_id, self._stated
             )

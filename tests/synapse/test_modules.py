@@ -299,10 +299,12 @@ class MetricTests(InProcessTestCase):
         return REGISTRY.get_sample_value(name, labels) or 0.0
 
     def grows(self, do: Callable[[], object], name: str, **labels: str) -> float:
-        """By how much a counter grows."""
+        """By how much a counter grows, when it has been looked at after a while."""
         name = f"synapse_handler_presence_{name}_total"
+        self.pass_time(1.1)
         before = self.total(name, **labels)
         do()
+        self.pass_time(1.1)
         return self.total(name, **labels) - before
 
     def test_each_counts_what_it_says(self) -> None:
@@ -356,6 +358,18 @@ class OurMetricTests(MetricTests):
     """The same with the module."""
 
     module: ClassVar[Any] = MappingProxyType({})
+
+    def test_what_goes_out_is_counted(self) -> None:
+        """Each user of whom another server is told."""
+        alice = self.person("alice")
+        self.inject_join(self.room(alice), DAVE)
+        self.hear()
+
+        def change() -> None:
+            self.put(alice, "online")
+            self.pass_time(10)
+
+        self.assertEqual(1, self.grows(change, "federation_presence_out"))
 
     def test_ours_stand_beside_them(self) -> None:
         """Under our prefix, by the name of the homeserver."""
