@@ -24,6 +24,7 @@ COMPAT: Mapping[str, Any] = MappingProxyType(
         "client_window": 0,
         "client_wakeups_per_second": 0,
         "destination_window": 0,
+        "destination_busy_window": 0,
         "transactions_per_second": 0,
         "activity_window": 0,
     }
