@@ -26,6 +26,7 @@ from synapse.logging.context import (  # type: ignore[attr-defined]  # another's
 from synapse.metrics import all_later_gauges_to_clean_up_on_shutdown
 from synapse.module_api import ModuleApi
 from synapse.server import HomeServer
+from synapse.storage.engines.sqlite import Sqlite3Engine
 from synapse.types import UserID
 from synapse.util.caches import CACHE_METRIC_REGISTRY
 from twisted.internet.address import IPv4Address
@@ -40,6 +41,23 @@ _EPOCH = 1_790_000_000.0
 _HERE = IPv4Address("TCP", "127.0.0.1", 8008)
 _THERE = IPv4Address("TCP", "198.51.100.7", 40000)
 _UNLIMITED = {"per_second": 1e6, "burst_count": 1_000_000}
+
+
+#: The database as Synapse makes it, once there was one: to make it takes a while.
+_fresh: list[bytes] = []
+
+
+def _hurry(engine: type[Sqlite3Engine]) -> Callable[..., None]:
+    """Connect as ever, and do not wait for a disk: nothing is to outlive a test."""
+    stock = engine.on_new_connection
+
+    def on_new_connection(self: Sqlite3Engine, connection: Any) -> None:
+        stock(self, connection)
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA synchronous = OFF")
+        cursor.close()
+
+    return on_new_connection
 
 
 class NoThreads:
@@ -171,7 +189,10 @@ class InProcessTestCase(TestCase):
         with open(self.directory / "signing.key", "w") as keys:
             write_signing_keys(keys, [generate_signing_key("test")])
         self.reactor = Reactor()
-        self.start()
+        self.patch(Sqlite3Engine, "on_new_connection", _hurry(Sqlite3Engine))
+        if _fresh:
+            self.database.write_bytes(_fresh[0])
+        self.start(is_fresh=not _fresh)
 
     def _config(self) -> HomeServerConfig:
         modules: list[dict[str, Any]] = [
@@ -181,7 +202,6 @@ class InProcessTestCase(TestCase):
         if self.module is not None:
             name = "matrix_presence.synapse.PresenceModule"
             modules.append({"module": name, "config": dict(self.module)})
-        database = str(self.directory / "homeserver.db")
         listener = {"names": ["client", "federation"], "compress": False}
         sections = {
             "server_name": "hs",
@@ -192,7 +212,7 @@ class InProcessTestCase(TestCase):
             "form_secret": "form",
             "trusted_key_servers": [],
             "suppress_key_server_warning": True,
-            "database": {"name": "sqlite3", "args": {"database": database}},
+            "database": {"name": "sqlite3", "args": {"database": str(self.database)}},
             "listeners": [
                 {
                     "port": 8008,
@@ -214,12 +234,19 @@ class InProcessTestCase(TestCase):
         )
         return config
 
-    def start(self) -> None:
-        """Begin a life on the database as it is."""
+    @property
+    def database(self) -> Path:
+        """The file of the database."""
+        return self.directory / "homeserver.db"
+
+    def start(self, *, is_fresh: bool = False) -> None:
+        """Begin a life on the database as it is; with none, Synapse makes one."""
         config, reactor = self._config(), cast(Any, self.reactor)
         with LoggingContext(name="start", server_name="hs"):
             self.homeserver: HomeServer = create_homeserver(config, reactor)
             self.homeserver.setup()
+            if is_fresh:
+                _fresh.append(self.database.read_bytes())
             self.api: ModuleApi = self.homeserver.get_module_api()
             self.modules = [
                 module(of_it, self.api)

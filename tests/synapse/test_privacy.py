@@ -45,8 +45,7 @@ class PartialRoomTests(InProcessTestCase):
         room_id = self.room(alice, bob)
         self.stop()
         # As long as it is partial Synapse's table lacks members.
-        path = str(self.directory / "homeserver.db")
-        with closing(sqlite3.connect(path)) as database, database:
+        with closing(sqlite3.connect(self.database)) as database, database:
             database.execute(
                 "DELETE FROM current_state_events WHERE state_key = ?", (ALICE,)
             )
