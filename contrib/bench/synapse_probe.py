@@ -2,10 +2,11 @@
 
     modules:
       - module: contrib.bench.synapse_probe.Probe
-        config: {file: figures.json, rounds: 2000}
+        config: {file: figures.json, rounds: 2000, people: 10000, seconds: 120}
 
 Once the server is up it goes through what clients do most often, with nothing changing
-by it, and writes what each took into a file: seconds of processor time for one.
+by it, and writes what each took into a file: seconds of processor time for one. Then
+many people sync, poll after poll, and nobody changes: what that takes in a second.
 """
 
 from __future__ import annotations
@@ -19,6 +20,16 @@ from typing import Any
 from synapse.module_api import ModuleApi
 from synapse.types import UserID
 
+#: A poll of those many people lasts so long, in seconds, and as many turns are taken in
+#: a second.
+_POLL = 30.0
+_TURNS = 10
+#: So many seconds after they came online nobody is "currently active" any more, and not
+#: yet idle either: from here on nothing changes for some minutes.
+_SETTLED = 75.0
+#: Users that come online in one turn of the reactor.
+_AT_ONCE = 20
+
 
 class Probe:
     """Measures once, shortly after the start."""
@@ -26,6 +37,8 @@ class Probe:
     def __init__(self, config: dict[str, Any], api: ModuleApi) -> None:
         self._file = config["file"]
         self._rounds = config["rounds"]
+        self._people = config["people"]
+        self._seconds = config["seconds"]
         self._homeserver = api._hs
         self._api = api
         api.delayed_background_call(1000, self._measure, desc="presence_probe")
@@ -35,9 +48,7 @@ class Probe:
             UserID(f"probe{number}", self._homeserver.hostname) for number in range(20)
         ]
         presence = self._homeserver.get_presence_handler()
-
-        def sync(user: UserID) -> Awaitable[AbstractContextManager[None]]:
-            return presence.user_syncing(user.to_string(), "DEVICE", True, "online")
+        sync = self._sync
 
         async def poll(user: UserID) -> None:
             with await sync(user):
@@ -56,8 +67,55 @@ class Probe:
             for user in users:
                 open_polls.enter_context(await sync(user))
             figures["bump"] = await self._timed(bump, users)
+        figures["steady"] = await self._steady()
         with open(self._file, "w") as file:
             json.dump(figures, file)
+
+    def _sync(self, user: UserID) -> Awaitable[AbstractContextManager[None]]:
+        presence = self._homeserver.get_presence_handler()
+        return presence.user_syncing(user.to_string(), "DEVICE", True, "online")
+
+    async def _steady(self) -> float:
+        """Seconds of processor time in a second, beyond what an idle server takes."""
+        users = [
+            UserID(f"steady{number}", self._homeserver.hostname)
+            for number in range(self._people)
+        ]
+        open_polls: list[AbstractContextManager[None]] = []
+
+        async def nothing(number: int) -> None:
+            pass
+
+        async def poll_again(number: int) -> None:
+            open_polls[number].__exit__(None, None, None)
+            open_polls[number] = await self._sync(users[number])
+            open_polls[number].__enter__()
+
+        # First what a server does at its start comes to its end.
+        for _ in range(2):
+            idle = await self._turns(nothing, self._seconds / 4)
+        for number, user in enumerate(users):
+            open_polls.append(await self._sync(user))
+            open_polls[-1].__enter__()
+            if number % _AT_ONCE == 0:
+                await self._api.sleep(0)
+        await self._turns(poll_again, min(_SETTLED, self._seconds))
+        return await self._turns(poll_again, self._seconds) - idle
+
+    async def _turns(
+        self, turn: Callable[[int], Awaitable[None]], seconds: float
+    ) -> float:
+        """Everybody has their turn every `_POLL` seconds; what a second takes."""
+        a_turn = self._people / _POLL / _TURNS
+        began, cpu = time.monotonic(), time.process_time()
+        taken = 0
+        while (passed := time.monotonic() - began) < seconds:
+            until = int(passed * _TURNS * a_turn)
+            for number in range(taken, until):
+                await turn(number % self._people)
+            taken = until
+            await self._api.sleep(1 / _TURNS)
+        return (time.process_time() - cpu) / passed
 
     async def _timed(
         self, call: Callable[[UserID], Awaitable[None]], users: Sequence[UserID]
