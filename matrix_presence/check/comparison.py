@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from matrix_presence.check.report import Line, Report
 from matrix_presence.check.verdicts import Verdict
@@ -15,7 +15,7 @@ def markdown(reports: Sequence[Report]) -> Iterator[str]:
     if len(reports) > 1:
         yield "# How homeservers do presence"
         yield ""
-        yield "Made by `matrix-presence check`; [what it means](checking.md)."
+        yield "Made by `matrix-presence check --compare`."
         yield ""
     for report in reports:
         yield f"**{_cell(report.server)}**: {_counts(report)}."
@@ -87,8 +87,17 @@ def _reasons(report: Report) -> Iterator[str]:
             yield ""
             yield f"{_cell(report.server)}, {verdict}:"
             yield ""
-        for line in lines:
-            yield f"- {line.number} `{line.name}`: {_cell(line.reason)}"
+        for reason, same in _by_reason(lines).items():
+            names = ", ".join(f"{line.number} `{line.name}`" for line in same)
+            yield f"- {names}: {_cell(reason)}"
+
+
+def _by_reason(lines: Sequence[Line]) -> Mapping[str, Sequence[Line]]:
+    """The same lines, those with one reason together."""
+    found: dict[str, list[Line]] = {}
+    for line in lines:
+        found.setdefault(line.reason, []).append(line)
+    return found
 
 
 def _cell(text: str) -> str:

@@ -147,6 +147,12 @@ class MarkdownTests(TestCase):
         self.assertIn("&lt;img src=x>' # title", text)
         self.assertIn("s\\|", text)
 
+    def test_what_has_one_reason_is_one_line(self) -> None:
+        """A feature that is missing is missed by many checks."""
+        lines = tuple(line(number, Verdict.SKIPPED, "no lists") for number in (7, 9))
+        page = list(markdown([Report("u", "s", lines)]))
+        self.assertIn("- 7 `check-7`, 9 `check-9`: no lists", page)
+
     def test_side_by_side_on_a_terminal(self) -> None:
         """The same, without the reasons."""
         lines = list(side_by_side([REPORT, OTHER]))
