@@ -83,8 +83,10 @@ class SynapsePresence:
             SynapseError: the status is none, or too many were set.
         """
         name = state.get("presence")
-        if name not in self._names and not (
-            name == NAMES[FREE_FOR_CHAT] and self.parts.eras.of_request().is_old
+        # Synapse hands on whatever JSON has come, lists and objects too.
+        if not isinstance(name, str) or not (
+            name in self._names
+            or (name == NAMES[FREE_FOR_CHAT] and self.parts.eras.of_request().is_old)
         ):
             raise SynapseError(400, "Invalid presence state")
         if not self.parts.tracks:

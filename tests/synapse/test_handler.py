@@ -46,8 +46,9 @@ class StatusTests(SynapseTestCase):
 
     def test_states_that_are_none_are_refused(self) -> None:
         """With the words that Synapse has for it."""
-        for name in ("sleepy", None, 1, "free_for_chat"):
-            failed = self.failureResultOf(self.putting(ALICE, name))  # type: ignore[arg-type]  # on purpose
+        names: list[Any] = ["sleepy", None, 1, ["online"], {}, "free_for_chat"]
+        for name in names:
+            failed = self.failureResultOf(self.putting(ALICE, name))
             self.assertEqual("Invalid presence state", failed.value.msg)
 
     def test_messages_no_store_can_hold_are_refused(self) -> None:
