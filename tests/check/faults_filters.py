@@ -31,7 +31,7 @@ def _set_filter(ask: Ask, **presence: Any) -> None:
 
 @answered(44)
 def presence_has_event_ids(ask: Ask, answer: Answer, memory: Memory) -> None:
-    if is_told(ask, answer):
+    if is_told(ask, answer) and "since" not in ask.query:
         change_events(answer, lambda event: event.update(event_id="$x"))
 
 

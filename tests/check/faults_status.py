@@ -108,9 +108,10 @@ def who_was_seen_stays_seen(ask: Ask, answer: Answer, memory: Memory) -> None:
 # What is set.
 
 
-@answered(5, 40)
+@answered(5)
 def a_put_is_answered_with_text(ask: Ask, answer: Answer, memory: Memory) -> None:
-    if ask.is_status("PUT") and answer.status == 200:
+    says_online = ask.is_status("PUT") and ask.json == {"presence": "online"}
+    if says_online and ask.whose.startswith("@check-a-"):
         answer.json = ""
 
 
@@ -228,7 +229,7 @@ def long_messages_break_it(ask: Ask, answer: Answer, memory: Memory) -> None:
 
 @answered(4, 31)
 def the_user_is_in_the_status(ask: Ask, answer: Answer, memory: Memory) -> None:
-    if _shown(ask, answer):
+    if _shown(ask, answer) and ask.user_id in (None, ask.whose):
         _change_status(answer, user_id=ask.whose)
 
 
@@ -244,9 +245,10 @@ def everybody_is_active(ask: Ask, answer: Answer, memory: Memory) -> None:
         _change_status(answer, currently_active=True)
 
 
-@answered(4, 28, 31)
+@answered(28, 31, 84)
 def times_are_broken_numbers(ask: Ask, answer: Answer, memory: Memory) -> None:
-    if _shown(ask, answer) and "last_active_ago" in answer.json:
+    own = _shown(ask, answer) and ask.user_id == ask.whose
+    if own and answer.json["presence"] == "online":
         _change_status(answer, last_active_ago=answer.json["last_active_ago"] + 0.5)
 
 
@@ -261,7 +263,8 @@ def times_stand_still(ask: Ask, answer: Answer, memory: Memory) -> None:
 
 @answered(30)
 def nobody_is_active(ask: Ask, answer: Answer, memory: Memory) -> None:
-    if _shown(ask, answer) and answer.json.get("currently_active"):
+    own = _shown(ask, answer) and ask.user_id == ask.whose
+    if own and answer.json.get("currently_active"):
         _change_status(answer, currently_active=False)
 
 
@@ -294,7 +297,7 @@ def options_need_a_token(ask: Ask, answer: Answer, memory: Memory) -> None:
 
 @answered(39)
 def refusals_are_for_nobody_else(ask: Ask, answer: Answer, memory: Memory) -> None:
-    if answer.status >= 400:
+    if answer.status == 401:
         answer.headers = {k: v for k, v in answer.headers.items() if k != CORS}
 
 

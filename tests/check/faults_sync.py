@@ -65,44 +65,10 @@ def the_limit_stops_syncs(ask: Ask, answer: Answer, memory: Memory) -> None:
 # Who is told of whom.
 
 
-@answered(43, 89)
+@answered(43)
 def nobody_is_told_of_themself(ask: Ask, answer: Answer, memory: Memory) -> None:
-    if is_told(ask, answer):
+    if is_told(ask, answer) and "since" not in ask.query:
         keep_events(answer, lambda event: event["sender"] != ask.user_id)
-
-
-@answered(
-    *(
-        46,
-        47,
-        48,
-        50,
-        51,
-        52,
-        53,
-        56,
-        57,
-        58,
-        70,
-        77,
-        78,
-        79,
-        80,
-        81,
-        82,
-        83,
-        87,
-        88,
-        89,
-        90,
-        94,
-        105,
-        155,
-    )
-)
-def who_waits_is_told_nothing(ask: Ask, answer: Answer, memory: Memory) -> None:
-    if is_told_news(ask, answer) and ask.query.get("timeout", "0") != "0":
-        keep_events(answer, lambda event: False)
 
 
 @answered(46, 51, 77, 78, 83)

@@ -19,7 +19,7 @@ from matrix_presence.check.registry import Check, Need, Profile, all_checks, sel
 from matrix_presence.check.verdicts import Result, Verdict
 from tests.base import TestCase
 from tests.check.faulty import Between, FaultyAgent, Shadow
-from tests.check.federated_rig import FederatedCheckTestCase
+from tests.check.federated_rig import FederatedCheckTestCase, Staying
 from tests.check.rig import CheckTestCase
 from tests.check.tables import CLIENTS, SERVERS, Table
 
@@ -75,6 +75,7 @@ class ClientTests(FaultTests, CheckTestCase):
         """A restart does nothing but that a fault may know of it."""
         super().setUp()
         self.was_restarted = False
+        self.lab.source = Staying()
         self.lab.has = {Need.NEW_ACCOUNT, Need.RESTART}
         self.lab.restart = self.restart
 
