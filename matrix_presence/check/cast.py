@@ -32,14 +32,16 @@ class Cast:
         Raises:
             CannotRun: the target does not let us; with one sentence.
         """
-        a, b, c = [await source.account(conversation, part) for part in "abc"]
-        room = {"preset": "public_chat", "name": "matrix-presence check"}
-        found = await _done(conversation, a, "createRoom", room)
-        room_id = found.get("room_id")
-        if not isinstance(room_id, str):
-            raise CannotRun("POST /createRoom is answered without a room_id")
-        await _done(conversation, b, f"join/{quote(room_id, '')}", {})
-        return cls(a, b, c, room_id)
+        accounts: list[Account] = []
+        try:
+            for part in "abc":
+                accounts.append(await source.account(conversation, part))
+            a, b, c = accounts
+            return cls(a, b, c, await _shared_room(conversation, a, b))
+        except BaseException:
+            for account in accounts:
+                await source.give_back(conversation, account)
+            raise
 
     async def part(self, source: AccountSource, conversation: Conversation) -> None:
         """Leave the room and give the accounts back."""
@@ -50,6 +52,20 @@ class Cast:
                 await conversation.ask("POST", path, {}, token=account.token)
         for account in (self.a, self.b, self.c):
             await source.give_back(conversation, account)
+
+
+async def _shared_room(conversation: Conversation, a: Account, b: Account) -> str:
+    """The id of a new room of these two.
+
+    Raises:
+        CannotRun: the target does not let us; with one sentence.
+    """
+    room = {"preset": "public_chat", "name": "matrix-presence check"}
+    room_id = (await _done(conversation, a, "createRoom", room)).get("room_id")
+    if not isinstance(room_id, str):
+        raise CannotRun("POST /createRoom is answered without a room_id")
+    await _done(conversation, b, f"join/{quote(room_id, '')}", {})
+    return room_id
 
 
 async def _done(

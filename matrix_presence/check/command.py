@@ -36,7 +36,8 @@ PROG = "matrix-presence"
 
 def refuse(reason: object) -> NoReturn:
     """Say why nothing was checked, in one line, and exit."""
-    print(f"{PROG}: {' '.join(str(reason).split())}", file=sys.stderr)
+    sentence = " ".join(str(reason).split())
+    print(f"{PROG}: {''.join(map(_harmless, sentence))}", file=sys.stderr)
     raise SystemExit(2) from None
 
 
@@ -189,5 +190,11 @@ def _lines(lines: Iterable[str]) -> bytes:
 
 
 def _print(lines: Iterable[str]) -> None:
+    """Print lines of which the target may have written a part."""
     for line in lines:
-        print(line)
+        print("".join(map(_harmless, line)))
+
+
+def _harmless(character: str) -> str:
+    """The character, unless it could move the cursor or do worse to a terminal."""
+    return character if character.isprintable() or character == "\n" else "\ufffd"

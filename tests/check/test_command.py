@@ -8,6 +8,8 @@ import io
 from pathlib import Path
 from typing import Any
 
+import attrs
+
 from matrix_presence.__main__ import main
 from matrix_presence.check.arguments import add_arguments
 from matrix_presence.check.progress import Progress
@@ -84,6 +86,14 @@ class CommandTests(TestCase):
         self.assertEqual(0, status)
         self.assertIn("Synapse 1.163.2", out)
         self.assertIn("| Synapse 1.163.2 | Other |", Path(page).read_text())
+
+    def test_what_a_target_says_does_nothing_to_the_terminal(self) -> None:
+        """Escapes in what it calls itself are shown as what cannot be shown."""
+        odd = self.saved(attrs.evolve(OTHER, server="\x1b[2J\x07 odd").text())
+        _, out, _ = self.run_check("--compare", odd)
+        self.assertIn("\ufffd[2J\ufffd odd", out)
+        self.assertNotIn("\x1b", out)
+        self.assertNotIn("\x1b", self.refusal("\x1b[2J"))
 
     def test_files_that_cannot_be_compared_are_named(self) -> None:
         """Or written."""

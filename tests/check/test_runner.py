@@ -318,6 +318,9 @@ class RunTests(CheckTestCase):
             "A and B cannot share a room: POST /createRoom is answered 403 M_FORBIDDEN",
             self.cannot_run([a_check(passes)]),
         )
+        agent: Any = self.lab.target.agent
+        given_back = [path for _, path in agent.asked if "deactivate" in path]
+        self.assertEqual(3, len(given_back))
         self.lab = self.scripted(register=ConnectionRefusedError())
         self.assertIn("does not listen there", self.cannot_run([a_check(passes)]))
 
