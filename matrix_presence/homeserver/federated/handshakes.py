@@ -29,7 +29,7 @@ from matrix_presence.homeserver.restricted import (
     takes_authorising,
 )
 from matrix_presence.homeserver.room import Room
-from matrix_presence.homeserver.sync.rooms import stripped_state
+from matrix_presence.homeserver.stripped_state import stripped_state
 from matrix_presence.ids import checked_user_id, server_of
 from matrix_presence.web.call import Answer, Call, Endpoint
 from matrix_presence.web.routes import Router

@@ -19,6 +19,7 @@ from matrix_presence.homeserver.old_streams.shapes import in_room, old_client_ev
 from matrix_presence.homeserver.receipts import Receipts
 from matrix_presence.homeserver.room import Room
 from matrix_presence.homeserver.rooms import Rooms
+from matrix_presence.homeserver.stripped_state import told_of_room
 from matrix_presence.homeserver.sync.filters import EventFilter
 from matrix_presence.homeserver.sync.token import SyncToken
 from matrix_presence.homeserver.typing_notices import TypingNotices
@@ -129,11 +130,11 @@ class StreamNews:
             return
         for own in user.others.values():
             room = self.rooms.get(own.room_id)
-            if own.position <= since or room is None:
+            if own.position <= since:
                 continue
             if own.membership == "invite" and own.sender in listener.ignored:
                 continue
-            if not was_member(room, listener.user_id):
+            if room is None or not was_member(room, listener.user_id):
                 yield own
 
     def _shown(self, listener: Listener, event: Event) -> dict[str, object]:
@@ -142,7 +143,7 @@ class StreamNews:
             event,
             self.rooms.now(),
             listener.device_of(event.sender),
-            self.rooms.get(event.room_id) if is_invite else None,
+            told_of_room(self.rooms, event) if is_invite else None,
         )
 
     def _ephemeral(self, listener: Listener, since: int) -> Events:

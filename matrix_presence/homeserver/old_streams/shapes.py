@@ -8,8 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 from matrix_presence.homeserver.events import Event, client_event
-from matrix_presence.homeserver.room import Room
-from matrix_presence.homeserver.sync.rooms import stripped_state
 
 #: What is found in `unsigned` today was a key of the event itself.
 _LIFTED = (
@@ -22,20 +20,23 @@ _LIFTED = (
 
 
 def old_client_event(
-    event: Event, now: int, device_id: str | None = None, invited_to: Room | None = None
+    event: Event,
+    now: int,
+    device_id: str | None = None,
+    room_state: list[dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """The event with `user_id` beside `sender`, and `age` beside `unsigned`.
 
     Args:
         now: epoch milliseconds.
         device_id: the device that asks, if the sender does.
-        invited_to: the room, to show who is invited what they may see of it.
+        room_state: what the user is shown of the room, if this invites them to it.
     """
     shown = client_event(event, now, device_id)
     shown["user_id"] = event.sender
     unsigned = shown["unsigned"]
-    if invited_to is not None:
-        unsigned["invite_room_state"] = stripped_state(invited_to, event)
+    if room_state is not None:
+        unsigned["invite_room_state"] = room_state
     shown |= {key: unsigned[key] for key in _LIFTED if key in unsigned}
     return shown
 

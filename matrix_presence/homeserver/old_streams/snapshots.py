@@ -21,6 +21,7 @@ from matrix_presence.homeserver.receipts import Receipts
 from matrix_presence.homeserver.room import Room
 from matrix_presence.homeserver.room_directory import RoomDirectory
 from matrix_presence.homeserver.rooms import Rooms
+from matrix_presence.homeserver.stripped_state import told_of_room
 from matrix_presence.homeserver.sync.filters import EventFilter
 from matrix_presence.homeserver.sync.timeline import newest
 from matrix_presence.homeserver.sync.token import SyncToken, history_token
@@ -55,10 +56,10 @@ class Snapshots:
             receipts += self._receipts(listener, room)
         for own_event in user.others.values():
             outside = self.rooms.get(own_event.room_id)
-            if outside is None:
-                continue
             if _is_shown_invite(listener, own_event):
-                rooms.append(self._invite(outside, own_event))
+                rooms.append(self._invite(own_event))
+            elif outside is None:
+                continue
             elif archived and self._is_archived(listener, outside, own_event):
                 seen_to = own_event.position
                 rooms.append(self._room(listener, outside, limit, by_room, seen_to))
@@ -128,14 +129,15 @@ class Snapshots:
             and not self.rooms.of(listener.user_id).is_forgotten(own)
         )
 
-    def _invite(self, room: Room, event: Event) -> dict[str, Any]:
-        now = self.rooms.now()
+    def _invite(self, event: Event) -> dict[str, Any]:
+        now, room = self.rooms.now(), self.rooms.get(event.room_id)
+        shown = told_of_room(self.rooms, event)
         return {
-            "room_id": room.room_id,
+            "room_id": event.room_id,
             "membership": "invite",
-            "visibility": self._visibility(room),
+            "visibility": "private" if room is None else self._visibility(room),
             "inviter": event.sender,
-            "invite": old_client_event(event, now, invited_to=room),
+            "invite": old_client_event(event, now, room_state=shown),
         }
 
     def _visibility(self, room: Room) -> str:

@@ -7,10 +7,11 @@ from typing import Any
 
 import attrs
 
-from matrix_presence.homeserver.events import Event, client_event, stripped_event
+from matrix_presence.homeserver.events import Event, client_event
 from matrix_presence.homeserver.receipts import Receipts
 from matrix_presence.homeserver.room import Room
 from matrix_presence.homeserver.rooms import Rooms
+from matrix_presence.homeserver.stripped_state import told_of_room
 from matrix_presence.homeserver.sync.filters import SyncFilter
 from matrix_presence.homeserver.sync.timeline import (
     Timeline,
@@ -25,15 +26,6 @@ from matrix_presence.interfaces import Requester
 from matrix_presence.wire.content import MODERN, Era
 from matrix_presence.wire.filters import only_fields
 
-_STRIPPED = (
-    "m.room.create",
-    "m.room.join_rules",
-    "m.room.canonical_alias",
-    "m.room.avatar",
-    "m.room.name",
-    "m.room.topic",
-    "m.room.encryption",
-)
 _HEROES = 5
 
 
@@ -205,10 +197,12 @@ class SyncRooms:
             case "invite" if event.sender in ask.ignored:
                 return
             case "invite":
-                told = {"events": self._told(event)}
+                told = {"events": told_of_room(self._rooms, event)}
                 news.invite[room_id] = {"invite_state": told}
             case "knock":
-                news.knock[room_id] = {"knock_state": {"events": self._told(event)}}
+                news.knock[room_id] = {
+                    "knock_state": {"events": told_of_room(self._rooms, event)}
+                }
             case _:
                 if since is None and not ask.only.include_leave:
                     return
@@ -221,15 +215,6 @@ class SyncRooms:
                     news.leave[room_id] = self._parting(ask, timeline, [])
                 else:
                     self._left(news, ask, room, event, since)
-
-    def _told(self, own: Event) -> list[dict[str, Any]]:
-        """What somebody who is not in the room yet is told of it."""
-        user_id = own.state_key or ""
-        outside = self._rooms.outside.get(user_id, own.room_id)
-        if outside is not None:
-            return [*outside.room_state, stripped_event(own)]
-        room = self._rooms.get(own.room_id)
-        return [] if room is None else stripped_state(room, own)
 
     def _left(
         self, news: RoomNews, ask: Ask, room: Room, own: Event, since: int | None
@@ -281,16 +266,6 @@ class SyncRooms:
             whole = client_event(event, now, device_id, in_room=True)
             shown.append(only_fields(whole, fields))
         return shown
-
-
-def stripped_state(room: Room, own: Event) -> list[dict[str, Any]]:
-    """What the invited, and those who knock, see of a room."""
-    keys = [(event_type, "") for event_type in _STRIPPED]
-    keys.append(("m.room.member", own.sender))
-    events = [room.state[key] for key in keys if key in room.state]
-    if own not in events:
-        events.append(own)
-    return [stripped_event(event) for event in events]
 
 
 def summary(room: Room, user_id: str) -> dict[str, Any]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
+from twisted.internet.task import Clock
+
 from matrix_presence.federation.client import Refused
 from matrix_presence.homeserver.drafts import Draft
 from matrix_presence.homeserver.events import Event
 from matrix_presence.wire.room_versions import ROOM_VERSIONS
 from tests.homeserver.federated.rig import FederatedTestCase
+from tests.web.connection import Connection
 
 MALLORY = "@mallory:far.test"
 ROOM = "!room:far.test"
@@ -94,6 +97,25 @@ class InviteTests(FederatedTestCase):
         self.assertEqual([ROOM], list(news["rooms"]["invite"]))
         later = self.here.sync(self.bob, since=news["next_batch"])
         self.assertNotIn("rooms", later)
+
+    def test_clients_of_old_are_shown_it_too(self) -> None:
+        """By the event stream, and by the initial sync (A-100)."""
+        token = self.here.tokens[self.bob]
+
+        def get(path: str) -> Any:
+            connection = Connection(self.here.root, Clock())
+            target = f"/_matrix/client/r0/{path}"
+            return connection.request("GET", target, token=token).json
+
+        start = get("initialSync")["end"]
+        self.invite()
+        chunk = get(f"events?from={start}&timeout=0")["chunk"]
+        (news,) = (each for each in chunk if each["type"] == "m.room.member")
+        (room,) = get("initialSync")["rooms"]
+        for event in (news, room["invite"]):
+            self.assertEqual(ROOM, event["room_id"])
+            shown = [each["type"] for each in event["invite_room_state"]]
+            self.assertEqual(["m.room.name", "m.room.member"], shown)
 
     def test_invites_of_any_version_are_taken(self) -> None:
         """Also by the first version of the endpoint, which knows one room version."""
