@@ -140,3 +140,23 @@ def is_invited(person: Person, room_id: str) -> bool:
     status, answer = person.ask("GET", "v3/sync?set_presence=offline")
     assert status == 200
     return room_id in answer.get("rooms", {}).get("invite", {})
+
+
+def state_of(person: Person, room_id: str) -> dict[tuple[str, str], str]:
+    """By type and state key the id of what counts, as this person's server has it."""
+    path = f"v3/rooms/{quote(room_id, safe='')}/state"
+    status, answer = person.ask("GET", path)
+    assert status == 200, answer
+    return {(each["type"], each["state_key"]): each["event_id"] for each in answer}
+
+
+def agree(room_id: str, one: Person, other: Person) -> bool:
+    """Whether the servers of both have the same state."""
+    return state_of(one, room_id) == state_of(other, room_id)
+
+
+def set_state(person: Person, room_id: str, event_type: str, content: Any) -> None:
+    """Set state with an empty state key."""
+    path = f"v3/rooms/{quote(room_id, safe='')}/state/{event_type}"
+    status, answer = person.ask("PUT", path, content)
+    assert status == 200, answer

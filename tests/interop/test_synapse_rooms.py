@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import quote
 
@@ -14,6 +15,7 @@ from contrib.bench.synapse_server import synapse_installed, synapse_server
 from tests.interop.certificates import make_certificates
 from tests.interop.rooms import (
     NAMES,
+    agree,
     are_in,
     create_room,
     has,
@@ -27,6 +29,7 @@ from tests.interop.rooms import (
     say,
     sees_offline,
     server_of,
+    set_state,
     share_a_room,
     until,
 )
@@ -199,6 +202,49 @@ def test_each_finds_the_room_and_the_user_of_the_other(peers: Peers) -> None:
         query: dict[str, Any] = {"device_keys": {host.user_id: []}}
         status, keys = guest.ask("POST", "v3/keys/query", query)
         assert (status, keys["failures"]) == (200, {})
+
+
+@pytest.mark.parametrize("version", ["10", "11", "12"])
+def test_what_both_do_at_once_leads_to_one_state(peers: Peers, version: str) -> None:
+    """Both set the same state, and neither waits for the other (C-81)."""
+    ann, sam = peers.people()
+    for creator, guest in ((ann, sam), (sam, ann)):
+        users = {guest.user_id: 50}
+        if version != "12":
+            users[creator.user_id] = 100
+        levels = {"users": users}
+        room_id = share_a_room(
+            creator, guest, room_version=version, power_level_content_override=levels
+        )
+
+        def rename(person: Person, room_id: str = room_id) -> None:
+            for number in range(3):
+                for event_type, key in (
+                    ("m.room.topic", "topic"),
+                    ("m.room.name", "name"),
+                ):
+                    said = {key: f"{number} of {person.user_id}"}
+                    set_state(person, room_id, event_type, said)
+
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(rename, (creator, guest)))
+        for one, other in ((creator, guest), (guest, creator)):
+            until(has, other, room_id, say(one, room_id))
+        until(agree, room_id, creator, guest)
+
+
+def test_what_ours_has_missed_is_asked_for(peers: Peers) -> None:
+    """After a restart: messages, and what became of the state (C-41)."""
+    ann, sam = peers.people()
+    room_id = share_a_room(sam, ann)
+    peers.ours.stop()
+    missed = [say(sam, room_id) for _ in range(10)]
+    set_state(sam, room_id, "m.room.topic", {"topic": "missed"})
+    peers.ours.start()
+    for event_id in (*missed, say(sam, room_id)):
+        until(has, ann, room_id, event_id)
+    until(agree, room_id, ann, sam)
+    until(has, sam, room_id, say(ann, room_id))
 
 
 def test_leaving_ends_it(peers: Peers) -> None:
