@@ -13,7 +13,7 @@ import attrs
 from matrix_presence.cache.sharing import Sharing
 from matrix_presence.cache.turns import Turns
 from matrix_presence.errors import Forbidden, InvalidParam
-from matrix_presence.federation.client import BadAnswer, FederationError
+from matrix_presence.federation.client import AnswerLost, BadAnswer, FederationError
 from matrix_presence.federation.room_answers import Pdu, StateAnswer
 from matrix_presence.federation.room_requests import RoomRequests
 from matrix_presence.homeserver.events import Event, Standing
@@ -131,9 +131,12 @@ class Joining:
         # Who lets us into a restricted room is for the other server to say.
         content = {**template.event["content"], **own.content}
         event = signed_template(self.rooms.signer, template, content)
-        answer = await self.requests.send_join(
-            server, room_id, event.event_id, event.pdu
-        )
+        handing_in = (server, room_id, event.event_id, event.pdu)
+        try:
+            answer = await self.requests.send_join(*handing_in)
+        except AnswerLost:
+            # It may have been taken. The same join again gets the same answer.
+            answer = await self.requests.send_join(*handing_in)
         try:
             return await self._taken_over(event, answer)
         except (BadPdu, ImportRefused) as failure:

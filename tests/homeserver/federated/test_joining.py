@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
+from treq.testing import RequestTraversalAgent
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.error import ConnectionLost
 from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+from twisted.web.client import ResponseNeverReceived
 
 from matrix_presence.errors import Forbidden, MatrixError
 from matrix_presence.web.call import Answer, Call
@@ -151,6 +156,18 @@ class JoiningTests(JoiningTestCase):
         via = ("down.test", "no name", "a.test", "b.test")
         self.assertEqual(200, self.ask_to_join(room_id, *via).status)
 
+    def test_a_join_whose_answer_is_lost_is_handed_in_again(self) -> None:
+        """The other server has taken it, and answers the same again."""
+        room_id = self.there.create(self.bob)
+        agent = self.internet.agents[b"b.test"]
+        losing: Any = _Losing(agent, b"send_join")
+        self.internet.agents[b"b.test"] = losing
+        self.assertEqual(200, self.ask_to_join(room_id, "b.test").status)
+        self.assertEqual(1, losing.lost)
+        both = {self.alice, self.bob}
+        self.assertEqual(both, self.members(self.here, room_id))
+        self.assertEqual(both, self.members(self.there, room_id))
+
     def test_who_has_left_may_come_back(self) -> None:
         """What happened meanwhile is there, as far as the state says it."""
         room_id = self.there.create(self.bob)
@@ -200,6 +217,28 @@ class JoiningTests(JoiningTestCase):
         for server in (self.here, self.there):
             texts = server.texts(room_id)
             self.assertEqual({"still here", "so am I"}, set(texts))
+
+
+class _Losing:
+    """An agent that loses the first answer of a kind."""
+
+    def __init__(self, agent: RequestTraversalAgent, what: bytes) -> None:
+        self._agent = agent
+        self._what = what
+        self.lost = 0
+
+    def request(self, method: bytes, uri: bytes, *more: Any) -> Deferred[Any]:
+        """Ask, and perhaps hear nothing."""
+        answer: Deferred[Any] = self._agent.request(method, uri, *more)
+        if self._what not in uri or self.lost:
+            return answer
+        self.lost += 1
+        reason = ResponseNeverReceived([Failure(ConnectionLost())])
+        return answer.addCallback(lambda _: fail(reason))
+
+    def flush(self) -> None:
+        """Let answers arrive."""
+        self._agent.flush()
 
 
 class RefusedTests(JoiningTestCase):
