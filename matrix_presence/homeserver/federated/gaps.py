@@ -7,7 +7,7 @@ events between; where that are too many, for the state.
 from __future__ import annotations
 
 import logging
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Iterable
 
 import attrs
@@ -28,6 +28,10 @@ _REQUESTS = 10
 #: Gaps that are being closed for one server, and ms until it may try again.
 _AT_ONCE = 5
 _AGAIN = 10_000
+#: ms until the state of the same room is asked of the same server again, and for how
+#: many this is remembered.
+_STATE_AGAIN = 60_000
+_MOST_ASKED = 1000
 
 
 @attrs.frozen
@@ -38,6 +42,10 @@ class Gaps:
     checks: PduChecks
     requests: RoomRequests
     _open: Counter[str] = attrs.field(factory=Counter, init=False)
+    #: By server and room: when its state was asked for, those asked last at the end.
+    _asked: OrderedDict[tuple[str, str], int] = attrs.field(
+        factory=OrderedDict, init=False
+    )
 
     async def close(self, room: Room, origin: str, event: Event) -> None:
         """Have in the room what comes before this event, and what allows it.
@@ -112,7 +120,12 @@ class Gaps:
         self._learn(room, await self.checks.all_checked(chain, room.version))
 
     async def _catch_up(self, room: Room, origin: str, event: Event) -> None:
-        """Go on from this event: the gap before it stays."""
+        """Go on from this event: the gap before it stays.
+
+        Raises:
+            LimitExceeded: the server has had us ask a moment ago.
+        """
+        self._ask_seldom(origin, room.room_id)
         logger.info(
             "%s was not told of all in %s", self.rooms.server_name, room.room_id
         )
@@ -123,6 +136,17 @@ class Gaps:
         self._learn(room, [*chain, *state])
         told = (room.find(each.event_id) for each in state)
         self.rooms.catch_up(room, [each for each in told if each], event)
+
+    def _ask_seldom(self, origin: str, room_id: str) -> None:
+        """Have the work that a whole state is done only once in a while."""
+        now = self.rooms.now()
+        wait = self._asked.get((origin, room_id), 0) + _STATE_AGAIN - now
+        if wait > 0:
+            raise LimitExceeded(wait)
+        self._asked[origin, room_id] = now
+        self._asked.move_to_end((origin, room_id))
+        if len(self._asked) > _MOST_ASKED:
+            self._asked.popitem(last=False)
 
     def _learn(self, room: Room, events: Iterable[Event]) -> None:
         for event in sorted(events, key=_by_depth):

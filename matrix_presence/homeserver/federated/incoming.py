@@ -48,8 +48,9 @@ class IncomingPdus:
         """
         results: Results = {}
         for number, pdu in enumerate(pdus, 1):
-            version = self._version(pdu)
+            version = DEFAULT_ROOM_VERSION
             try:
+                version = self._version(origin, pdu)
                 event = await self.checks.checked(pdu, version)
                 await self._take(origin, event)
             except (BadPdu, MatrixError) as reason:
@@ -62,19 +63,27 @@ class IncomingPdus:
         await self.rooms.journal.stored()
         return results
 
-    def _version(self, pdu: object) -> RoomVersion:
-        """The version of the room that this claims to be of."""
-        room_id = pdu.get("room_id") if type(pdu) is dict else None
+    def _version(self, origin: str, pdu: object) -> RoomVersion:
+        """The version of the room that this claims to be of.
+
+        Looked at first: for a room of somebody else no keys are asked for.
+
+        Raises:
+            Forbidden: we are not in the room, nor asked into it; or it denies the
+                server that sends this (C-13).
+        """
+        said = pdu if type(pdu) is dict else {}
+        room_id, user_id = said.get("room_id"), said.get("state_key")
         if type(room_id) is str:
             room = self.rooms.get(room_id)
-            if room is not None:
+            if room is not None and self.rooms.is_in(room_id):
+                check_acl(room, origin)
                 return room.version
-            user_id = pdu.get("state_key") if type(pdu) is dict else None
             if type(user_id) is str:
                 outside = self.rooms.outside.get(user_id, room_id)
                 if outside is not None:
                     return outside.event.version
-        return DEFAULT_ROOM_VERSION
+        raise Forbidden("This server is not in this room")
 
     async def _take(self, origin: str, event: Event) -> None:
         """Put the event where it belongs.
@@ -86,7 +95,6 @@ class IncomingPdus:
         if room is None or not self.rooms.is_in(event.room_id):
             self._take_outside(event)
             return
-        check_acl(room, origin)
         if room.find(event.event_id) is None:
             await self.gaps.close(room, origin, event)
         if self.rooms.receive(room, event) is Standing.REJECTED:

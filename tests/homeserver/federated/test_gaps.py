@@ -187,6 +187,20 @@ class LyingTests(FederatedTestCase):
         )
         self.assertEqual({self.alice, MALLORY}, self.room.joined)
 
+    def test_a_whole_state_is_not_asked_for_at_every_turn(self) -> None:
+        """However many gaps a server makes up."""
+        create = self.room.state["m.room.create", ""].pdu
+        self.told = {"pdus": [create], "auth_chain": [create]}
+        for number in (1, 2):
+            event = self.far.message(
+                self.room, MALLORY, str(number), prev_events=["$x"], depth=99 * number
+            )
+            (result,) = self.far.send("a.test", event.pdu).values()
+        self.assertIn("Too many", result["error"])
+        self.assertEqual(["1"], self.here.texts(self.room_id))
+        self.pass_time(60)
+        self.assertEqual({event.event_id: {}}, self.far.send("a.test", event.pdu))
+
     def test_who_is_not_in_the_room_is_not_asked(self) -> None:
         """It is no use asking strangers about the past."""
         stranger = self.peer("stranger.test")

@@ -125,9 +125,13 @@ class IncomingTests(FederatedTestCase):
         self.assertEqual(["good"], self.here.texts(self.room_id))
 
     def test_events_of_other_rooms_are_refused(self) -> None:
-        """We are not in those."""
-        event = self.far.message(self.room, MALLORY, "hello", room_id="!no:far.test")
+        """We are not in those, and ask nobody for keys on their account."""
+        event = self.far.message(
+            self.room, "@x:elsewhere.test", "hello", room_id="!no:far.test"
+        )
         self.assertRefused(self.far.send("a.test", event.pdu), "not in this room")
+        asked = {host for host, _ in self.internet.asked}
+        self.assertNotIn(b"elsewhere.test", asked)
 
     def test_an_event_too_large_is_refused(self) -> None:
         """More than 65536 bytes, or a type of more than 255."""
