@@ -85,6 +85,21 @@ class PresenceTests(FederatedTestCase):
         self.put("unavailable", "second")
         self.assertEqual([], self.told(self.far))
 
+    def test_a_server_that_the_room_keeps_out_is_told_no_more(self) -> None:
+        """From the event that says so on, until another one lets it in (C-13)."""
+        self.far.join("a.test", self.room_id, MALLORY)
+        self.pass_time(6)
+        self.told(self.far)
+        path = f"rooms/{quote(self.room_id)}/state/m.room.server_acl"
+        for denied, number, told in (
+            (["far.test"], "second", []),
+            (["else.test"], "third", ["third"]),
+        ):
+            content = {"allow": ["*"], "deny": denied}
+            self.here.call(self.alice, "PUT", path, content)
+            self.put("unavailable", number)
+            self.assertEqual(told, self.told(self.far))
+
     def test_members_of_both_servers_see_each_other(self) -> None:
         """From the join on, also those who were there before (A-88)."""
         there = self.homeserver("b.test")
