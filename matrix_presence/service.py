@@ -18,7 +18,7 @@ from collections.abc import Callable
 import attrs
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IReactorCore, IReactorTime
+from twisted.internet.interfaces import IReactorThreads, IReactorTime
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
@@ -108,7 +108,7 @@ class PresenceService(Service):
             store,
             self._own_positions,
             config.persist_interval,
-            turns=_TURNS if IReactorCore.providedBy(clock) else 0,
+            turns=_TURNS if IReactorThreads.providedBy(clock) else 0,
         )
         tells_others = federation is not None and bool(config.enabled)
         lists = PresenceLists(
