@@ -49,7 +49,7 @@ LATENCY_TARGET = 0.010
 QUIET = 1.5
 #: How long a server may take to catch up, in seconds; what it does afterwards does not
 #: count any more.
-PATIENCE = 240.0
+PATIENCE = 600.0
 #: Within so many seconds after the last change, a server that keeps up has shown it to
 #: all: a budget of wake-ups may spread them over some.
 KEEPS_UP = 15.0
