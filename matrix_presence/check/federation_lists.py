@@ -1,58 +1,29 @@
-"""Presence lists between servers: polls, invites, and their replies."""
+"""Presence lists between servers: invites, and their replies."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from matrix_presence.check.bench import SOON, Bench
+from matrix_presence.check.letters import (
+    ACCEPT,
+    DENY,
+    INVITE,
+    NOWHERE,
+    letter,
+    observing,
+)
 from matrix_presence.check.lists import (
-    accept,
-    ask_change,
     change,
     invite,
     list_path,
     listed,
     need_lists,
 )
-from matrix_presence.check.peer.visit import (
-    QUIET,
-    TOLD,
-    Visit,
-    guest,
-    is_in,
-    says,
-    stranger,
-)
+from matrix_presence.check.peer.visit import QUIET, TOLD, Visit, says, stranger
 from matrix_presence.check.registry import Need, Profile, check
 from matrix_presence.check.timers import Wait
 from matrix_presence.wire.edu import EDU_TYPE
 
 _WAIT = Wait(more=TOLD)
-_INVITE, _ACCEPT, _DENY = "m.presence_invite", "m.presence_accept", "m.presence_deny"
-#: A server that nobody ever is.
-_NOWHERE = "elsewhere.invalid"
-
-
-def _letter(edu_type: str, observer: str, observed: str) -> dict[str, Any]:
-    content = {"observer_user": observer, "observed_user": observed}
-    return {"edu_type": edu_type, "content": content}
-
-
-def _presence(**content: Any) -> dict[str, Any]:
-    return {"edu_type": EDU_TYPE, "content": content}
-
-
-async def _observing(bench: Bench, visit: Visit) -> None:
-    """Have the user of a visit observe A, without sharing a room."""
-    observer, observed = visit.user_id, bench.a.user_id
-    bench.afterwards(lambda: ask_change(bench.a, deny=[observer]))
-    await visit.sent(_letter(_INVITE, observer, observed))
-    await accept(bench.a, observer)
-    await visit.hears_edu(
-        _ACCEPT,
-        lambda said: said.get("observer_user") == observer,
-        "an invite that was accepted is not answered with m.presence_accept",
-    )
 
 
 async def _observed(bench: Bench) -> Visit:
@@ -65,7 +36,7 @@ async def _observed(bench: Bench) -> Visit:
     visit = await stranger(bench)
     await invite(bench, bench.a, visit.user_id)
     await visit.hears_edu(
-        _INVITE,
+        INVITE,
         lambda said: said.get("observed_user") == visit.user_id,
         "an invite does not reach the server of the observed user",
     )
@@ -73,104 +44,12 @@ async def _observed(bench: Bench) -> Visit:
 
 
 async def _accepted(bench: Bench, visit: Visit) -> None:
-    await visit.sent(_letter(_ACCEPT, bench.a.user_id, visit.user_id))
+    await visit.sent(letter(ACCEPT, bench.a.user_id, visit.user_id))
     await bench.eventually(
         lambda: listed(bench.a),
         lambda found: visit.user_id in found,
         "who has accepted is not on the list",
     )
-
-
-@check(
-    134,
-    "edu-poll",
-    source="C-20, C-21: the receiver of a poll should immediately send an update with "
-    "the current state of every user in it.",
-    profile=Profile.FEDERATION,
-    needs=[Need.PEER],
-    wait=_WAIT,
-)
-async def edu_poll(bench: Bench) -> None:
-    """A server that polls a user it may know of is told of them, now and later."""
-    await need_lists(bench)
-    visit = await guest(bench)
-    await bench.a.put("unavailable", "polled")
-    await visit.hears(bench.a, says("polled"), "nothing is told")
-    await bench.sleep(QUIET)
-    mark = visit.mark()
-    await visit.sent(_presence(poll=[bench.a.user_id]))
-    # When A counts as disconnected there is news too: but not this.
-    await visit.hears(bench.a, is_in("unavailable"), "a poll is not answered", mark)
-    await bench.a.put("online", "later")
-    await visit.hears(bench.a, says("later"), "a later change is not told", mark)
-
-
-@check(
-    135,
-    "edu-unpoll",
-    source="C-20: unpoll removes users from those the sender wants updates for.",
-    profile=Profile.FEDERATION,
-    needs=[Need.PEER],
-    wait=_WAIT,
-)
-async def edu_unpoll(bench: Bench) -> None:
-    """A server that unpolls a user with whom it shares no room is told no more."""
-    await need_lists(bench)
-    visit = await stranger(bench)
-    await _observing(bench, visit)
-    await bench.a.put("online", "before")
-    await visit.hears(
-        bench.a,
-        says("before"),
-        "an accepted observer is not told",
-    )
-    await visit.sent(_presence(unpoll=[bench.a.user_id]))
-    mark = visit.mark()
-    await _last_word(bench, visit, "unavailable")
-    bench.require(not visit.entries(bench.a, mark), "it is told all the same")
-
-
-async def _last_word(bench: Bench, visit: Visit, presence: str) -> None:
-    """Let A change, and then B, of whom the peer has to hear."""
-    other = visit.with_another_user()
-    await other.join(await bench.room(bench.b))
-    await bench.a.put(presence, "not to be told")
-    await bench.b.put("online", "the last word")
-    await visit.hears(
-        bench.b,
-        says("the last word"),
-        "it is told nothing at all",
-    )
-    await bench.sleep(QUIET)
-
-
-@check(
-    136,
-    "edu-poll-not-permitted",
-    source="C-22: answer only for users that the origin may know of, skip the others "
-    "silently.",
-    profile=Profile.FEDERATION,
-    needs=[Need.PEER],
-    wait=_WAIT,
-)
-async def edu_poll_not_permitted(bench: Bench) -> None:
-    """A poll of users that a server may not know of reveals nothing."""
-    await need_lists(bench)
-    visit = await guest(bench)
-    await bench.c.put("online", "not to be told")
-    await bench.a.put("online", "to be told")
-    nobody = f"@nobody-at-all:{bench.server_name}"
-    others = [bench.c.user_id, nobody, f"@check:{_NOWHERE}"]
-    await visit.sent(_presence(poll=[*others, bench.a.user_id]))
-    await visit.hears(
-        bench.a,
-        says("to be told"),
-        "it is told nothing at all",
-    )
-    await bench.c.put("unavailable")
-    await bench.sleep(QUIET)
-    for user_id in others:
-        bench.require(not visit.entries(user_id), f"it is told of {user_id}")
 
 
 @check(
@@ -187,7 +66,7 @@ async def edu_invite(bench: Bench) -> None:
     await need_lists(bench)
     await bench.a.put("online", "observed")
     visit = await stranger(bench)
-    await _observing(bench, visit)
+    await observing(bench, visit)
     await visit.hears(
         bench.a,
         says("observed"),
@@ -210,7 +89,7 @@ async def edu_invite_nobody(bench: Bench) -> None:
     visit = await stranger(bench)
     nobody = f"@nobody-at-all:{bench.server_name}"
     answer = await _answer(visit, nobody)
-    bench.require(answer != _ACCEPT, "it is accepted")
+    bench.require(answer != ACCEPT, "it is accepted")
     if answer is None:
         other = await _answer(visit, bench.c.user_id)
         bench.require(
@@ -222,10 +101,10 @@ async def edu_invite_nobody(bench: Bench) -> None:
 async def _answer(visit: Visit, observed: str) -> str | None:
     """The type of the EDU by which an invite is answered; None if it is not soon."""
     wanted = {"observer_user": visit.user_id, "observed_user": observed}
-    await visit.sent(_letter(_INVITE, visit.user_id, observed))
+    await visit.sent(letter(INVITE, visit.user_id, observed))
 
     def found() -> list[str]:
-        return [kind for kind in (_ACCEPT, _DENY) if wanted in visit.contents(kind)]
+        return [kind for kind in (ACCEPT, DENY) if wanted in visit.contents(kind)]
 
     answers: list[str] = await visit.peer.ear.until(found, SOON)
     return answers[0] if answers else None
@@ -242,12 +121,12 @@ async def _answer(visit: Visit, observed: str) -> str | None:
 async def edu_invite_spoofed(bench: Bench) -> None:
     """An invite in the name of a user of another server is ignored."""
     await need_lists(bench)
-    spoofed = f"@check:{_NOWHERE}"
+    spoofed = f"@check:{NOWHERE}"
     visit = await stranger(bench)
-    await visit.sent(_letter(_INVITE, spoofed, bench.a.user_id))
+    await visit.sent(letter(INVITE, spoofed, bench.a.user_id))
     # What is answered comes after that which must not be.
-    await _observing(bench, visit)
-    answers = [*visit.contents(_ACCEPT), *visit.contents(_DENY)]
+    await observing(bench, visit)
+    answers = [*visit.contents(ACCEPT), *visit.contents(DENY)]
     told = [each for each in answers if each.get("observer_user") == spoofed]
     bench.require(not told, "it is answered")
     # Where the observed user is asked, they are not asked in that name either.
@@ -270,7 +149,7 @@ async def edu_observed(bench: Bench) -> None:
     """A user of another server who is invited and accepts is listed and seen."""
     visit = await _observed(bench)
     wanted = {"observer_user": bench.a.user_id, "observed_user": visit.user_id}
-    (invited, *_) = visit.contents(_INVITE)
+    (invited, *_) = visit.contents(INVITE)
     bench.require(invited == wanted, f"m.presence_invite says {invited}")
     since = (await bench.settled(bench.a)).since
     await _accepted(bench, visit)
@@ -295,16 +174,16 @@ async def edu_observed(bench: Bench) -> None:
 async def edu_deny(bench: Bench) -> None:
     """Who denies an observer, at once or later, is not on their list."""
     visit = await _observed(bench)
-    await visit.sent(_letter(_DENY, bench.a.user_id, visit.user_id))
+    await visit.sent(letter(DENY, bench.a.user_id, visit.user_id))
     await bench.sleep(QUIET)
     bench.require(visit.user_id not in await listed(bench.a), "who declined is listed")
     # It was the end of the invite too: an accept comes too late.
-    await visit.sent(_letter(_ACCEPT, bench.a.user_id, visit.user_id))
+    await visit.sent(letter(ACCEPT, bench.a.user_id, visit.user_id))
     await bench.sleep(QUIET)
     bench.require(visit.user_id not in await listed(bench.a), "who declined is listed")
     await change(bench.a, invite=[visit.user_id])
     await _accepted(bench, visit)
-    await visit.sent(_letter(_DENY, bench.a.user_id, visit.user_id))
+    await visit.sent(letter(DENY, bench.a.user_id, visit.user_id))
     await bench.eventually(
         lambda: listed(bench.a),
         lambda found: visit.user_id not in found,
@@ -325,10 +204,10 @@ async def edu_accept_spoofed(bench: Bench) -> None:
     """An accept that nobody had asked for, or of another server, is ignored."""
     await need_lists(bench)
     visit = await stranger(bench)
-    await visit.sent(_letter(_ACCEPT, bench.a.user_id, visit.user_id))
-    other = f"@check:{_NOWHERE}"
+    await visit.sent(letter(ACCEPT, bench.a.user_id, visit.user_id))
+    other = f"@check:{NOWHERE}"
     await invite(bench, bench.a, other)
-    await visit.sent(_letter(_ACCEPT, bench.a.user_id, other))
+    await visit.sent(letter(ACCEPT, bench.a.user_id, other))
     await bench.sleep(QUIET)
     found = await listed(bench.a)
     bench.require(visit.user_id not in found, "who was not invited is listed")
