@@ -44,6 +44,8 @@ def refuse(reason: object) -> NoReturn:
 def without_target(asked: argparse.Namespace) -> bool:
     """Do what needs no target, if that is asked for; whether it was.
 
+    Whatever is wrong with what was asked is found here, before a reactor runs.
+
     Raises:
         SystemExit: with status 2, if it cannot be done, or nothing can.
     """
@@ -57,8 +59,10 @@ def without_target(asked: argparse.Namespace) -> bool:
         elif asked.target is None:
             refuse("check takes the URL of a homeserver")
         else:
+            _chosen(asked)
+            read_url(asked.target)
             return False
-    except CannotRun as reason:
+    except (CannotRun, UnknownCheck, ValueError) as reason:
         refuse(reason)
     return True
 
