@@ -14,3 +14,12 @@ with warnings.catch_warnings():
     from matrix_presence.synapse.options import LACKING
 
 __all__ = ["LACKING"]
+
+from __future__ import annotations
+
+from typing import Any
+
+from synapse.server import HomeServer
+
+#: As it is before any test has the module read its configuration.
+STOCK_GETTER: Any = HomeServer.get_presence_handler

@@ -14,10 +14,8 @@ from synapse.storage.databases.main.presence import PresenceStore
 
 import matrix_presence.synapse
 from matrix_presence.synapse import shapes
+from tests.synapse import STOCK_GETTER
 from tests.synapse.in_process import InProcessTestCase
-
-#: As it is before any test has the module read its configuration.
-_stock_getter: Any = HomeServer.get_presence_handler
 
 
 class AlteredTests(InProcessTestCase):
@@ -25,7 +23,7 @@ class AlteredTests(InProcessTestCase):
 
     def setUp(self) -> None:
         """Begin before anything of the module has happened."""
-        self.patch(HomeServer, "get_presence_handler", _stock_getter)
+        self.patch(HomeServer, "get_presence_handler", STOCK_GETTER)
 
     def without(self, owner: Any, name: str) -> None:
         """Take it away until the end of this test."""
@@ -92,4 +90,4 @@ class AlteredTests(InProcessTestCase):
 
 
 def _unwrapped(homeserver: HomeServer) -> Any:
-    return _stock_getter(homeserver)
+    return STOCK_GETTER(homeserver)
