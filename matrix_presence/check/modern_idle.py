@@ -115,7 +115,8 @@ async def active_only_online(bench: Bench) -> None:
     """currently_active is never true of somebody who is not online."""
     for presence in ("unavailable", "offline"):
         await bench.b.put("online", presence)
-        since = (await bench.settled(bench.a)).since
+        # Not until all is settled: B, who has no sync open, would be offline by then.
+        since = (await bench.a.sync()).since
         await bench.b.put(presence)
         told, _ = await bench.sees(
             bench.a,
