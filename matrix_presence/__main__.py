@@ -59,14 +59,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         def ready(service: EmbeddedHomeserver) -> None:
             reloading = Reloading(options, lambda: said(asked), service.reconfigure)
             reload_on_hangup(reactor, reloading)
-            _settle_memory()
+            settle_memory()
 
         await serve(reactor, config, make_service, ready)
 
     task.react(run, ())
 
 
-def _settle_memory() -> None:
+def settle_memory() -> None:
     """Keep the garbage collector from looking at what is there to stay.
 
     Everything loaded so far lives as long as the process, and requests leave few

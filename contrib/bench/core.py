@@ -27,6 +27,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
+from matrix_presence.__main__ import settle_memory
 from matrix_presence.config import PerUser, RcPresence, parse
 from matrix_presence.interfaces import IPresenceStore, StoreHead
 from matrix_presence.rules.states import Presence
@@ -114,6 +115,8 @@ class Rig:
             began(name, device, None)
         self.service.ticks.tick()
         self.clock.advance(0)
+        # As `matrix-presence serve` does when it has loaded everything.
+        settle_memory()
 
     def fill_rooms(self, users: int, rooms: int) -> None:
         """Everybody in `ROOMS_PER_USER` rooms of random members."""
