@@ -12,7 +12,7 @@ from array import array
 
 from matrix_presence.ids import server_of
 from matrix_presence.rules.profiles import NO_PROFILE, Profile
-from matrix_presence.rules.states import CURRENTLY_ACTIVE, Presence
+from matrix_presence.rules.states import CURRENTLY_ACTIVE
 
 _GROWTH = 1024
 _ZEROS = bytes(8 * _GROWTH)
@@ -40,8 +40,6 @@ class Users:
         self.is_local = bytearray()
         #: Presence, whether shown as active, and whether hidden.
         self.flags = bytearray()
-        #: How many there are of each presence; those who are offline do not count.
-        self.in_state = [0] * len(Presence)
         #: The last pro-active event.
         self.last_active_ts = array("q")
         #: The last activity that others were told of.
@@ -105,11 +103,8 @@ class Users:
 
     def show(self, user: int, presence: int, active: bool | int) -> None:
         """Others are told this from now on."""
-        before = self.flags[user]
         told = presence | SHOWN_ACTIVE if active else presence
-        self.flags[user] = before & ~TOLD | told
-        self.in_state[before & PRESENCE] -= 1
-        self.in_state[presence] += 1
+        self.flags[user] = self.flags[user] & ~TOLD | told
 
     def hide(self, user: int) -> None:
         """The user is offline because they said so."""

@@ -18,6 +18,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import Request
 
 from matrix_presence.cache.presence_cache import PresenceCache
+from matrix_presence.cache.users import SHOWN_ACTIVE
 from matrix_presence.persistence import Persistence
 from matrix_presence.rules.states import NAMES, Presence
 from matrix_presence.ticks import Ticks
@@ -107,10 +108,20 @@ COUNTERS: tuple[tuple[str, str, Read], ...] = (
 
 
 def users_by_presence(cache: PresenceCache) -> dict[str, int]:
-    """How many of all known users are in each state, by its name."""
-    counts = dict(zip(NAMES, cache.users.in_state, strict=True))
-    counts[NAMES[Presence.OFFLINE]] = len(cache.users) - len(cache.present)
-    return counts
+    """How many of all known users are in each state, by its name.
+
+    A million users take a few milliseconds: the column is read twice for each of the
+    rarer states, and the common two follow from what is counted already.
+    """
+    column = cache.users.flags
+    counts = {
+        state: column.count(state) + column.count(state | SHOWN_ACTIVE)
+        for state in (Presence.UNAVAILABLE, Presence.FREE_FOR_CHAT, Presence.BUSY)
+    }
+    present = len(cache.present)
+    counts[Presence.ONLINE] = present - sum(counts.values())
+    counts[Presence.OFFLINE] = len(cache.users) - present
+    return {NAMES[state]: counts[state] for state in Presence}
 
 
 def metrics_resource(parts: Parts) -> Resource:
