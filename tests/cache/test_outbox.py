@@ -97,7 +97,7 @@ class OutboxTests(TestCase):
         self.assertEqual({1}, self.ready())
 
     def test_a_window_gathers_changes(self) -> None:
-        """Changes within a window go out together when it ends (C-10)."""
+        """Changes within a window go out together when it ends (C-10, D-34)."""
         self.outbox.tell(BitMap([1]), BitMap([7]))
         self.ready()
         for user in (8, 9):

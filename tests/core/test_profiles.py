@@ -12,7 +12,7 @@ class ProfileTests(CoreTestCase):
     PROFILE = Profile("Alice", "mxc://hs/alice")
 
     def test_a_change_is_told_with_the_presence(self) -> None:
-        """An event carries both new values and the current state (D-1, D-3)."""
+        """An event carries both new values and the current state (D-1, D-3, X-7)."""
         self.put("unavailable", "hm")
         self.news()
         self.server.handler.profile_changed(ALICE, self.PROFILE)

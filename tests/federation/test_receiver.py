@@ -76,7 +76,7 @@ class ReceivingTests(FederationTestCase):
         self.assertEqual(2, self.server.handler.cache.users.presence(index))
 
     def test_only_the_origin_speaks_for_its_users(self) -> None:
-        """Not for users of others, and least of all for ours (C-3)."""
+        """Not for users of others, and least of all for ours (C-3, D-33)."""
         self.server.room(ROOM, "@mallory:evil", "@mallory:hs")
         self.receive(said(), said(user_id=ALICE), origin="evil")
         self.receive(said(user_id=ALICE), origin="hs")

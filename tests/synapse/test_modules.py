@@ -50,7 +50,7 @@ class Router:
 
 
 class RouterTests(InProcessTestCase):
-    """Presence routers, with ours as without it."""
+    """Presence routers, with ours as without it (D-53)."""
 
     module: ClassVar[Any] = None
     others: ClassVar[tuple[type[Any], ...]] = (Router,)

@@ -143,7 +143,7 @@ class TokenTests(TestCase):
         self.token = self.rig.user("a")
 
     async def test_token_in_the_header(self) -> None:
-        """`Authorization: Bearer` is taken (A-9)."""
+        """`Authorization: Bearer` is taken (A-9, X-14)."""
         self.assertEqual((await self.rig.get(self.token, "@a:hs")).status, 200)
 
     async def test_token_in_the_query(self) -> None:

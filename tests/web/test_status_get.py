@@ -67,7 +67,7 @@ class GetTests(TestCase):
         self.assertEqual(reply.refusal, (403, "M_FORBIDDEN"))
 
     async def test_hidden_and_unknown_users_are_the_same(self) -> None:
-        """Nobody learns from the answer whether a user exists (A-43, A-44)."""
+        """Nobody learns from the answer whether a user exists (A-43, A-44, X-10)."""
         for option, status, errcode in (
             (403, 403, "M_FORBIDDEN"),
             (404, 404, "M_NOT_FOUND"),

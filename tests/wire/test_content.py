@@ -74,7 +74,7 @@ class StatusContentTests(TestCase):
 
     def test_currently_active_goes_with_online(self) -> None:
         """`currently_active` is there, true or false, for online and free for chat
-        (A-112)."""
+        (A-112, X-6)."""
         for state in Presence:
             for active in (True, False):
                 content = status_content(state, None, None, active)
