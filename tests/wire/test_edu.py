@@ -259,7 +259,7 @@ class ParseTests(TestCase):
         self.assertFalse(read(presence="unavailable").currently_active)
 
     def test_a_long_status_is_cut(self) -> None:
-        """What a server says of a user fits into memory (C-43)."""
+        """What a server says of a user fits into memory (C-43, D-35)."""
         status = read(status_msg="x" * 60_000).status_msg
         assert status is not None
         self.assertEqual(LONGEST_STATUS, len(status))
