@@ -5,10 +5,15 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 
+from matrix_presence.cache.presence_cache import PresenceCache
 from matrix_presence.errors import NotStored
 from matrix_presence.interfaces import Profile
+from matrix_presence.persistence import Persistence
+from matrix_presence.storage.memory import MemoryPresenceStore
 from matrix_presence.testing import MemoryPresence
+from tests.base import TestCase
 from tests.core.rig import ALICE, AT_ONCE, BOB, CAROL, UNLIMITED, CoreTestCase
 
 MANY = [f"@user{number:03}:hs" for number in range(50)]
@@ -140,6 +145,68 @@ class DurableTests(CoreTestCase):
         self.assertIsNotNone(self.news())
         self.restart()
         self.assertEqual("offline", self.read()[ALICE]["presence"])
+
+
+class TurnsTests(TestCase):
+    """What is set in one moment, where a reactor has turns."""
+
+    def setUp(self) -> None:
+        """A batch waits for up to four turns."""
+        self.clock = Clock()
+        self.cache = PresenceCache("hs")
+        self.store = MemoryPresenceStore()
+        self.persistence = Persistence(
+            self.clock, self.cache, self.store, None, 10_000, turns=4
+        )
+
+    def set_status(self, user_id: str) -> Deferred[None]:
+        """Fires when it is on disk."""
+        return self.persistence.durable(self.cache.users.intern(user_id))
+
+    def batches(self) -> list[int]:
+        """How many users each commit had."""
+        return [len(batch.users) for batch in self.store.committed]
+
+    def test_they_share_a_commit(self) -> None:
+        """Fifty PUTs of one turn are one batch, and all are answered."""
+        every = [self.set_status(user_id) for user_id in MANY]
+        self.assertEqual([], self.batches())
+        self.clock.advance(0)
+        for done in every:
+            self.successResultOf(done)
+        self.assertEqual([50], self.batches())
+
+    def test_a_turn_that_brings_more_is_waited_for(self) -> None:
+        """It leaves after the first that brought nothing."""
+        self.clock.callLater(0, self.set_status, BOB)
+        self.set_status(ALICE)
+        self.clock.advance(0)
+        self.assertEqual([2], self.batches())
+
+    def test_a_busy_reactor_does_not_keep_them(self) -> None:
+        """After four turns they go, although each has brought another."""
+        left = MANY[:10]
+
+        def another() -> None:
+            self.set_status(left.pop())
+            if left:
+                self.clock.callLater(0, another)
+
+        self.clock.callLater(0, another)
+        done = self.set_status(ALICE)
+        self.clock.advance(0)
+        self.successResultOf(done)
+        self.assertEqual((5, 11), (self.batches()[0], sum(self.batches())))
+
+    def test_an_end_loses_nothing(self) -> None:
+        """Who flushes while statuses gather waits for them."""
+        done = self.set_status(ALICE)
+        flushed = Deferred.fromCoroutine(self.persistence.flush())
+        self.assertNoResult(flushed)
+        self.clock.advance(0)
+        self.successResultOf(done)
+        self.assertTrue(self.successResultOf(flushed))
+        self.assertIn(ALICE, self.store.users)
 
 
 class DerivedTests(CoreTestCase):
