@@ -101,11 +101,9 @@ class Sender:
         self._stopped = True
         #: Whether some may have to wait for the answers of others.
         self._is_full = False
-        #: Transactions that were answered and that failed, and users in the former,
-        #: since the start.
+        #: Transactions that were answered and that failed, since the start.
         self.answered = 0
         self.failed = 0
-        self.told = 0
 
     def restored(self, rows: Sequence[DestinationRow], *, is_complete: bool) -> None:
         """What is known of destinations from before a restart; see `start`.
@@ -277,19 +275,15 @@ class Sender:
             sending = fail()
         if not sending.called:
             self._sending[destination] = sending.addTimeout(_PATIENCE, self._clock)
-        told = sum(len(edu["content"]["push"]) for edu in edus)
         sending.addCallbacks(
-            lambda _: self._answered(destination, left, told, letters),
+            lambda _: self._answered(destination, left, letters),
             lambda why: self._failed(destination, users, why),
         )
         sending.addErrback(lambda why: logger.error("An answer was lost: %s", why))
 
-    def _answered(
-        self, destination: int, left: BitMap, told: int, letters: Numbered
-    ) -> None:
+    def _answered(self, destination: int, left: BitMap, letters: Numbered) -> None:
         self._sending.pop(destination, None)
         self.answered += 1
-        self.told += told
         self._lives(destination)
         self.outbox.done(destination, left)
         if self._letters.arrived(destination, letters, self._now()):
