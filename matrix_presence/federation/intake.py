@@ -7,13 +7,10 @@ from collections.abc import Iterator
 from pyroaring import BitMap
 
 from matrix_presence.cache import interest
-from matrix_presence.cache.outbox import Outbox
 from matrix_presence.cache.presence_cache import PresenceCache
 from matrix_presence.cache.untold import Pair
 from matrix_presence.federation.activity import HeldActivity
-from matrix_presence.federation.admission import Admission
-from matrix_presence.federation.letters import Letters
-from matrix_presence.federation.pings import Pings
+from matrix_presence.federation.destinations import Destinations
 from matrix_presence.federation.polls import Polls
 from matrix_presence.ticks import Tick
 
@@ -26,18 +23,15 @@ class Intake:
     def __init__(
         self,
         cache: PresenceCache,
-        outbox: Outbox,
-        pings: Pings,
-        letters: Letters,
-        admission: Admission,
+        destinations: Destinations,
         activity: HeldActivity,
     ) -> None:
         self._cache = cache
-        self._outbox = outbox
-        self._pings = pings
-        self._letters = letters
+        self._outbox = destinations.outbox
+        self._pings = destinations.pings
+        self._letters = destinations.letters
+        self._admission = destinations.admission
         self._polls = Polls(cache)
-        self._admission = admission
         self._activity = activity
 
     def put(self, tick: Tick, now: int) -> Iterator[None]:

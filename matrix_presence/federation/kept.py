@@ -25,7 +25,7 @@ _NOBODY = BitMap()
 
 
 class KeptDestinations:
-    """Between the rows of a store and what the sender knows."""
+    """Between the rows of a store and what `Destinations` knows."""
 
     def __init__(
         self,

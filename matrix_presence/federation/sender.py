@@ -5,6 +5,9 @@ into the outbox. From there destinations are served as their windows and the bud
 allow, one transaction under way for each. One that fails is left alone for longer and
 longer; when it is tried again, or gives a sign of life, it gets everything it has
 missed as it is then, in one go.
+
+Timers and transactions are in here; what they make of a destination is in
+`destinations`.
 """
 
 from __future__ import annotations
@@ -19,18 +22,14 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import Cooperator, SchedulerStopped
 from twisted.python.failure import Failure
 
-from matrix_presence.cache import interest
-from matrix_presence.cache.backoff import Backoff
-from matrix_presence.cache.outbox import Outbox
 from matrix_presence.cache.presence_cache import PresenceCache
 from matrix_presence.config import PresenceConfig
 from matrix_presence.federation.activity import HeldActivity
-from matrix_presence.federation.admission import Admission
 from matrix_presence.federation.bodies import Bodies
+from matrix_presence.federation.destinations import Destinations
 from matrix_presence.federation.intake import Intake
-from matrix_presence.federation.kept import KeptDestinations
-from matrix_presence.federation.letters import Letters, Numbered
-from matrix_presence.federation.pings import SLOT, Pings
+from matrix_presence.federation.letters import Numbered
+from matrix_presence.federation.pings import SLOT
 from matrix_presence.interfaces import DestinationRow, IFederation, PresenceUnwanted
 from matrix_presence.ticks import Tick
 from matrix_presence.wire.edu import EDU_TYPE, MOST_EDUS, Edus
@@ -70,27 +69,13 @@ class Sender:
         self._cache = cache
         self._federation = federation
         self._at_once = config.transactions_at_once
-        self.outbox = Outbox(
-            config.destination_window,
-            config.transactions_per_second,
-            config.destination_busy_window,
-            config.destination_burst_count,
-        )
+        self._destinations = destinations = Destinations(cache, config, chance)
+        self.outbox = destinations.outbox
+        self._letters = destinations.letters
+        self._admission = destinations.admission
         self._activity = HeldActivity(cache.users, config.activity_window)
-        self._backoff = Backoff(chance)
-        grace = config.federation_timeout - config.federation_ping_interval
-        self._pings = Pings(
-            cache.servers, config.federation_ping_interval, grace, chance
-        )
         self._bodies = Bodies(cache, config)
-        self._letters = letters = Letters(cache)
-        self._admission = admission = Admission(cache.servers)
-        self._intake = Intake(
-            cache, self.outbox, self._pings, letters, admission, self._activity
-        )
-        self._kept = KeptDestinations(
-            cache.servers, self.outbox, self._backoff, self._pings, admission
-        )
+        self._intake = Intake(cache, destinations, self._activity)
         self._sending: dict[int, Deferred[None]] = {}
         self._serving: IDelayedCall | None = None
         self._sweeping: IDelayedCall | None = None
@@ -111,18 +96,18 @@ class Sender:
         Args:
             is_complete: whoever is not in the rows was owed nothing.
         """
-        self._kept.restored(rows, self._now(), is_complete=is_complete)
+        self._destinations.restored(rows, self._now(), is_complete=is_complete)
 
     def rows(self) -> list[DestinationRow]:
         """What is to be kept of destinations, and has changed since the last call."""
-        return self._kept.rows(self._now(), is_end=self._stopped)
+        return self._destinations.rows(self._now(), is_end=self._stopped)
 
     def start(self) -> None:
         """Send from now on."""
         self._stopped = False
         now = self._now()
         # Whoever failed before the restart is not asked again before their time.
-        self._meet(now)
+        self._destinations.meet(now)
         untold = self._letters.restored(now) - self._admission.refused
         if untold:
             self.outbox.tell(untold, _NOBODY, urgent=False)
@@ -152,33 +137,15 @@ class Sender:
 
         One that did not pass before, and does now, hears of everybody.
         """
-        now = self._now()
-        self._meet(now)
-        met = range(len(self._cache.servers))
-        refused, admitted = self._admission.admit(admits, met)
-        for destination in refused:
-            self._shut(destination)
-        for destination in admitted:
-            self._pings.begin_anew(destination, now)
-            self._ping(destination, now)
+        self._destinations.admit(admits, self._now())
         self._serve_soon()
-
-    def _shut(self, destination: int) -> None:
-        self.outbox.drop(destination)
-        self._letters.drop(destination)
-        self._backoff.is_back(destination)
-        self._kept.changed.add(destination)
-
-    def _meet(self, now: int) -> None:
-        for destination in self._pings.meet(now):
-            self._kept.met(destination, now)
 
     # What goes into the outbox.
 
     def ticked(self, tick: Tick) -> None:
         """Other servers have to hear of what this tick shows."""
         servers, now = self._cache.servers, self._now()
-        self._meet(now)
+        self._destinations.meet(now)
         if self._stopped or len(servers) <= len(self._admission.refused):
             return
         putting = self._intake.put(tick, now)
@@ -213,7 +180,7 @@ class Sender:
             return
         now, outbox = self._now(), self.outbox
         self._bodies.begin(now)
-        failing = self._backoff.failing
+        failing = self._destinations.backoff.failing
         most = min(_A_TURN, self._at_once - len(outbox.under_way))
         ready = outbox.ready(now, most, but=failing)
         if failing and len(ready) < most:
@@ -245,7 +212,8 @@ class Sender:
     def _room_for_failing(self) -> int:
         """How many of those that failed before may be tried: half of all at most."""
         under_way = self.outbox.under_way
-        held = under_way.intersection_cardinality(self._backoff.failing)
+        failing = self._destinations.backoff.failing
+        held = under_way.intersection_cardinality(failing)
         return max(0, max(1, self._at_once // 2) - held)
 
     def _send(self, destination: int, now: int) -> None:
@@ -260,10 +228,7 @@ class Sender:
             # What they are about comes first; they have next to nothing to say.
             edus, left = Edus(), users
         if not (edus or written):  # It shares no room with any of them any more.
-            self.outbox.done(destination)
-            if self._letters.arrived(destination, letters, now):
-                self.outbox.tell(BitMap([destination]), _NOBODY)
-            self._lives(destination)
+            self._destinations.answered(destination, letters, now)
             return
         self._activity.read(destination, users)
         name = self._cache.servers.names[destination]
@@ -284,64 +249,34 @@ class Sender:
     def _answered(self, destination: int, left: BitMap, letters: Numbered) -> None:
         self._sending.pop(destination, None)
         self.answered += 1
-        self._lives(destination)
-        self.outbox.done(destination, left)
-        if self._letters.arrived(destination, letters, self._now()):
-            self.outbox.tell(BitMap([destination]), _NOBODY)
+        self._destinations.answered(destination, letters, self._now(), left)
         if self._is_full or destination in self.outbox.pending:
             self._serve_soon()
 
-    def _lives(self, destination: int) -> None:
-        if destination in self._backoff.failing:
-            self._backoff.is_back(destination)
-            self._kept.changed.add(destination)
-
     def _failed(self, destination: int, users: BitMap, why: Failure) -> None:
         self._sending.pop(destination, None)
+        name, destinations = self._cache.servers.names[destination], self._destinations
         if isinstance(why.value, PresenceUnwanted):
-            self._unwanted(destination, why.value.until)
-            return
-        if destination in self._admission.refused:
+            logger.info("%s wants no presence", name)
+            destinations.unwanted(destination, why.value.until)
+        elif destination in self._admission.refused:
             self.outbox.done(destination)
             return
-        self.outbox.failed(destination, users)
-        self._kept.changed.add(destination)
-        if self._stopped:
-            # It was given up: that says nothing about the destination.
+        elif self._stopped:
+            destinations.given_up(destination, users)
             return
-        self.failed += 1
-        retry_ts = self._backoff.failed(destination, self._now())
-        self._pings.wheel.put(destination, retry_ts)
-        failures = self._backoff.of(destination).failures
-        log = logger.info if failures == 1 else logger.debug
-        name = self._cache.servers.names[destination]
-        log("%s was not told of presence: %s", name, why.getErrorMessage())
-        if self._is_full:
-            self._serve_soon()
-
-    def _unwanted(self, destination: int, until: int) -> None:
-        """It wants no presence until then (epoch ms)."""
-        logger.info("%s wants no presence", self._cache.servers.names[destination])
-        self._lives(destination)
-        self.outbox.done(destination)
-        self.outbox.drop(destination)
-        if self._letters.of(destination):
-            # Without the presence that was beside them.
-            self.outbox.tell(BitMap([destination]), _NOBODY)
-        self._admission.unwanted(destination, until)
-        self._pings.begin_anew(destination, until)
-        self._kept.changed.add(destination)
+        else:
+            self.failed += 1
+            failures = destinations.failed(destination, users, self._now())
+            log = logger.info if failures == 1 else logger.debug
+            log("%s was not told of presence: %s", name, why.getErrorMessage())
         if self._is_full:
             self._serve_soon()
 
     def back(self, name: str) -> None:
         """This server lives: it has sent a request, whose signature was right."""
-        destination = self._cache.servers.find(name)
-        if destination is not None and destination in self._backoff.failing:
-            self._lives(destination)
-            if destination in self.outbox.resting:
-                self._try_again(destination, self._now())
-                self._serve_soon()
+        if self._destinations.back(name, self._now()):
+            self._serve_soon()
 
     # What time does.
 
@@ -356,58 +291,13 @@ class Sender:
 
     def _look(self) -> bool:
         """Look at some destinations that are due; whether there may be more."""
-        now, pings = self._now(), self._pings
-        self._meet(now)
-        due = pings.wheel.due(now, _A_SWEEP)
-        for destination in due:
-            if destination in self.outbox.resting:
-                retry_ts = self._backoff.of(destination).retry_ts
-                if retry_ts <= now:
-                    self._try_again(destination, now)
-                else:
-                    pings.wheel.put(destination, retry_ts)
-            elif pings.is_due(destination, now):
-                self._ping(destination, now)
-            pings.look_again(destination, now)
+        now = self._now()
+        self._destinations.meet(now)
+        due = self._destinations.look(now, _A_SWEEP)
         told = self._intake.put_activity(now, _A_SWEEP)
         unanswered = self._letters.due(now)
         if unanswered:
             self.outbox.tell(unanswered, _NOBODY, urgent=False)
         if due or told or unanswered:
             self._serve()
-        return len(due) >= _A_SWEEP
-
-    def _try_again(self, destination: int, now: int) -> None:
-        """With all it has missed: changes, and pings if it was away for long."""
-        pings = self._pings
-        if pings.is_due(destination, now) or pings.is_first(destination):
-            self._ping(destination, now)
-        self.outbox.rested(destination)
-
-    def _ping(self, destination: int, now: int) -> None:
-        if destination in self._admission.closed:
-            self._ping_closed(destination, now)
-            return
-        visible = interest.visible_to(self._cache, destination)
-        if not visible:
-            self._pings.forget(destination)
-            return
-        if self._pings.is_first(destination):
-            # What it was to be told before a restart is lost: it hears of everybody.
-            worth = interest.worth_telling(self._cache, visible, now, knows_them=True)
-        else:
-            worth = visible & self._cache.present
-        if worth:
-            self.outbox.tell(BitMap([destination]), worth, urgent=False)
-        self._pings.pinged(destination, now)
-
-    def _ping_closed(self, destination: int, now: int) -> None:
-        until = self._admission.unwanted_until(destination)
-        if destination in self._admission.refused:
-            self._pings.forget(destination)
-        elif until > now:
-            self._pings.begin_anew(destination, until)
-        else:
-            self._admission.ask_again(destination)
-            self._kept.changed.add(destination)
-            self._ping(destination, now)
+        return due >= _A_SWEEP
