@@ -261,10 +261,8 @@ class Sender:
             destinations.unwanted(destination, why.value.until)
         elif destination in self._admission.refused:
             self.outbox.done(destination)
-            return
         elif self._stopped:
             destinations.given_up(destination, users)
-            return
         else:
             self.failed += 1
             failures = destinations.failed(destination, users, self._now())

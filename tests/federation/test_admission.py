@@ -78,6 +78,19 @@ class AdmissionTests(FederationTestCase):
             self.pass_time(3600, 5)
             self.assertEqual(["there"], federation.sent)
 
+    def test_one_that_is_denied_makes_room_for_others(self) -> None:
+        """Its last transaction fails, and who had to wait for that is told."""
+        federation = HeldFederation()
+        self.server = self.start(federation, transactions_at_once=1)
+        self.server.room(ROOM, ALICE, REMOTE, "@other:other.org")
+        self.put("unavailable")
+        (first,) = federation.sent
+        (other,) = {"there", "other.org"} - {first}
+        self.without(first)
+        federation.fail(first)
+        self.pass_time(0.1)
+        self.assertEqual([first, other], federation.sent)
+
     def test_nothing_is_taken_from_it(self) -> None:
         """Whoever passes its requests on."""
         self.without("there")
