@@ -7,6 +7,7 @@ server that is down costs a pair for each entry, however often that changes.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import islice
 
 from pyroaring import BitMap
 
@@ -44,7 +45,7 @@ class Untold:
         return len(self._of.get(destination, ())) < self._most
 
     def add(self, destination: int, pair: Pair) -> None:
-        """This destination has to be told; the oldest is given up if it are too many.
+        """This destination has to be told; the oldest is given up if it has too many.
 
         An invite that is given up is sent again in its time (C-29); of anything else
         the other server hears when it next asks about it (C-27).
@@ -58,8 +59,8 @@ class Untold:
 
     def of(self, destination: int, most: int) -> dict[Pair, int]:
         """The first of its entries, and by what number `told` will know them."""
-        pairs = list(self._of.get(destination, ()))[:most]
-        return {pair: self._numbers[pair] for pair in pairs}
+        pairs = self._of.get(destination, ())
+        return {pair: self._numbers[pair] for pair in islice(pairs, most)}
 
     def told(self, destination: int, pairs: Mapping[Pair, int]) -> None:
         """It knows of these, unless they have been added again in the meantime."""
