@@ -53,14 +53,16 @@ class Servers:
 
     def joined(self, room: int, user: int, user_id: str) -> None:
         """A remote user is a member of this room now."""
-        server = self.meet(user, user_id)
-        if self._is_barred(room, server):
-            return
+        self._come_in(room, self.meet(user, user_id))
+
+    def _come_in(self, room: int, server: int) -> None:
         servers = self._in_room.get(room, EMPTY)
-        if not contains(servers, server):
-            self._in_room[room] = added(servers, server)
-            self._rooms[server] = added(self._rooms[server], room)
-            self.rooms.add(room)
+        # A long list is held against a server once, not for each of its users.
+        if contains(servers, server) or self._is_barred(room, server):
+            return
+        self._in_room[room] = added(servers, server)
+        self._rooms[server] = added(self._rooms[server], room)
+        self.rooms.add(room)
 
     def _is_barred(self, room: int, server: int) -> bool:
         acl = self._acls.get(room)
@@ -80,8 +82,8 @@ class Servers:
         for server in as_bitmap(self._in_room.pop(room, EMPTY)):
             self._rooms[server] = removed(self._rooms[server], room)
         self.rooms.discard(room)
-        for user in members & self.users:
-            self.joined(room, user, ids[user])
+        for server in self.of(members, ids):
+            self._come_in(room, server)
 
     def meet(self, user: int, user_id: str) -> int:
         """The server of a remote user, both of them known from here on."""
