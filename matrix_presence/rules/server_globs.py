@@ -75,8 +75,13 @@ def host_of(server_name: str) -> str:
 
 def glob_matcher(globs: Iterable[str]) -> Callable[[str], bool]:
     """Whether a text is meant by any of these globs, in whatever case."""
-    folded = [glob.lower() for glob in globs]
-    return lambda text: any(_fits(glob, text.lower()) for glob in folded)
+    patterns = [glob.lower().split("*") for glob in globs]
+
+    def matches(text: str) -> bool:
+        folded = text.lower()
+        return any(_fits(parts, folded) for parts in patterns)
+
+    return matches
 
 
 def _matcher(globs: Iterable[str]) -> Callable[[str], bool]:
@@ -84,16 +89,16 @@ def _matcher(globs: Iterable[str]) -> Callable[[str], bool]:
     return lambda name: matches(name) or matches(host_of(name))
 
 
-def _fits(glob: str, text: str) -> bool:
-    """Whether the glob fits all of the text.
+def _fits(parts: list[str], text: str) -> bool:
+    """Whether a glob, parted at its stars, fits all of the text.
 
     No regular expression: anybody who may set the state of a room writes globs, and one
     of many stars would be tried for ever. What has been fitted up to a star stays so,
     which costs the one length times the other at most.
     """
-    first, *others = glob.split("*")
+    first, *others = parts
     if not others:
-        return len(glob) == len(text) and _fits_at(glob, text, 0)
+        return len(first) == len(text) and _fits_at(first, text, 0)
     *middle, last = others
     at, ends = len(first), len(text) - len(last)
     if ends < at or not (_fits_at(first, text, 0) and _fits_at(last, text, ends)):
@@ -109,6 +114,8 @@ def _fits(glob: str, text: str) -> bool:
 
 def _fits_at(part: str, text: str, at: int) -> bool:
     """Whether these characters, some of them a question mark, stand there."""
+    if "?" not in part:
+        return text.startswith(part, at)
     there = text[at : at + len(part)]
     return len(there) == len(part) and all(
         wanted in ("?", found) for wanted, found in zip(part, there, strict=True)
