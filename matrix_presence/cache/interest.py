@@ -2,8 +2,7 @@
 
 A server is interested in our users who share a room with one of its users (C-2), as far
 as the room carries presence and lets the server in (C-13), and in those who are on a
-presence list there (C-24).
-Rooms that other servers cannot be in (C-14) and rooms
+presence list there (C-24). Rooms that other servers cannot be in (C-14) and rooms
 where they have no member play no part here by themselves.
 
 The answers are pairs of destinations and users: each of the one has to be told of all
@@ -46,8 +45,9 @@ def visible_to(cache: PresenceCache, server: int) -> BitMap:
     rooms = cache.rooms.carrying_among(as_bitmap(cache.servers.rooms_of(server)))
     visible = cache.rooms.members_of(rooms)
     if cache.lists.used:
-        for observer in cache.servers.residents(server):
-            visible |= cache.lists.accepted.of(observer)
+        accepted = cache.lists.accepted
+        for observer in cache.servers.residents(server) & accepted.observers:
+            visible |= accepted.of(observer)
     return visible - cache.servers.users
 
 
