@@ -189,7 +189,7 @@ class IPresenceStore(Interface):
         """At most `limit` entries in the order of observer and observed.
 
         Those after the one that `after` names; begin with `("", "")`. An empty answer
-        is the end.
+        is the end. What cannot be read is left out, as with users.
         """
 
     def load_destinations(after: str, limit: int) -> Deferred[Sequence[DestinationRow]]:

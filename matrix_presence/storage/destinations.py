@@ -7,12 +7,12 @@ and its server is treated like one of which nothing is known.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from matrix_presence.interfaces import DestinationRow
 from matrix_presence.storage.connection import Cursor
-from matrix_presence.storage.rows import Unreadable
+from matrix_presence.storage.slices import Unreadable, read_slice
 
 logger = logging.getLogger(__name__)
 
@@ -48,24 +48,12 @@ def write_destinations(rows: Sequence[DestinationRow], cursor: Cursor) -> None:
 def load_destinations(
     after: str, limit: int, cursor: Cursor
 ) -> Sequence[DestinationRow]:
-    """A slice; read on until there is a row, as an empty answer means the end."""
-    rows: list[DestinationRow] = []
-    while not rows:
-        cursor.execute(_SLICE, (after, limit))
-        found = cursor.fetchall()
-        if not found:
-            break
-        after = found[-1][0]
-        rows.extend(_readable(found))
-    return rows
+    """A slice; empty only at the end."""
+    return read_slice(cursor, _SLICE, (after,), limit, _from_columns, _complain)
 
 
-def _readable(found: Sequence[Sequence[Any]]) -> Iterator[DestinationRow]:
-    for columns in found:
-        try:
-            yield _from_columns(columns)
-        except Unreadable as error:
-            logger.warning("Left out the stored state of %r: %s", columns[0], error)
+def _complain(columns: Sequence[Any], error: Unreadable) -> None:
+    logger.warning("Left out the stored state of %r: %s", columns[0], error)
 
 
 def _to_columns(row: DestinationRow) -> tuple[Any, ...]:

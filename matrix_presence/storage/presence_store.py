@@ -21,7 +21,9 @@ from matrix_presence.interfaces import (
 from matrix_presence.storage.connection import Cursor
 from matrix_presence.storage.database import Database
 from matrix_presence.storage.destinations import load_destinations, write_destinations
-from matrix_presence.storage.rows import COLUMNS, Unreadable, from_columns, to_columns
+from matrix_presence.storage.lists import load_lists, write_lists
+from matrix_presence.storage.rows import COLUMNS, from_columns, to_columns
+from matrix_presence.storage.slices import Unreadable, read_slice
 
 logger = logging.getLogger(__name__)
 
@@ -40,22 +42,6 @@ ON CONFLICT (user_id) DO UPDATE SET
 
 _SLICE = f"""
 SELECT {COLUMNS} FROM presence_users WHERE user_id > ? ORDER BY user_id LIMIT ?
-"""
-
-_UPSERT_ENTRY = """
-INSERT INTO presence_lists
-    (observer, observed, accepted, wanted, untold, asked_ts)
-VALUES (?, ?, ?, ?, ?, ?)
-ON CONFLICT (observer, observed) DO UPDATE SET
-    accepted = excluded.accepted,
-    wanted = excluded.wanted,
-    untold = excluded.untold,
-    asked_ts = excluded.asked_ts
-"""
-_SLICE_OF_LISTS = """
-SELECT observer, observed, accepted, wanted, untold, asked_ts FROM presence_lists
-WHERE observer > ? OR (observer = ? AND observed > ?)
-ORDER BY observer, observed LIMIT ?
 """
 
 
@@ -91,7 +77,7 @@ class SqlPresenceStore:
         self, after: tuple[str, str], limit: int
     ) -> Deferred[Sequence[ListRow]]:
         """At most `limit` entries in the order of their keys, those after `after`."""
-        return self._database.run(partial(_load_lists, after, limit))
+        return self._database.run(partial(load_lists, after, limit))
 
     def load_destinations(
         self, after: str, limit: int
@@ -126,23 +112,10 @@ class SqlPresenceStore:
         )
 
     def _load(self, after: str, limit: int, cursor: Cursor) -> list[UserRow]:
-        """Read until there is a row to answer with: an empty answer means the end."""
-        rows: list[UserRow] = []
-        last: Any = after
-        while not rows:
-            cursor.execute(_SLICE, (last, limit))
-            found = cursor.fetchall()
-            if not found:
-                break
-            last = found[-1][0]
-            for columns in found:
-                try:
-                    rows.append(from_columns(columns))
-                except Unreadable as error:
-                    self._complain(columns[0], error)
-        return rows
+        return read_slice(cursor, _SLICE, (after,), limit, from_columns, self._complain)
 
-    def _complain(self, user_id: object, error: Unreadable) -> None:
+    def _complain(self, columns: Sequence[Any], error: Unreadable) -> None:
+        user_id = columns[0]
         # Once: the rows at the end of a slice are read again with the next one.
         if user_id not in self._unreadable:
             self._unreadable.add(user_id)
@@ -179,7 +152,7 @@ def _write(batch: Batch, raises: bool, cursor: Cursor) -> Collection[str]:
             [(user_id,) for user_id in batch.forgotten],
         )
     if batch.lists:
-        refused |= _write_lists(batch.lists, cursor)
+        refused |= write_lists(batch.lists, cursor)
     if batch.destinations:
         write_destinations(batch.destinations, cursor)
     if batch.old_servers:
@@ -194,46 +167,6 @@ def _write(batch: Batch, raises: bool, cursor: Cursor) -> Collection[str]:
             (batch.reserved, batch.reserved),
         )
     return refused
-
-
-def _write_lists(rows: Sequence[ListRow], cursor: Cursor) -> set[str]:
-    """Who has an entry that the database does not take."""
-    kept = [row for row in rows if row.accepted is not None or row.untold]
-    left_out = cursor.execute_each(_UPSERT_ENTRY, [_columns_of(row) for row in kept])
-    cursor.execute_each(
-        "DELETE FROM presence_lists WHERE observer = ? AND observed = ?",
-        [
-            (row.observer, row.observed)
-            for row in rows
-            if row.accepted is None and not row.untold
-        ],
-    )
-    refused = [kept[index] for index in left_out]
-    return {user for row in refused for user in (row.observer, row.observed)}
-
-
-def _columns_of(row: ListRow) -> tuple[Any, ...]:
-    accepted = -1 if row.accepted is None else int(row.accepted)
-    flags = int(row.wanted), int(row.untold)
-    return row.observer, row.observed, accepted, *flags, row.asked_ts
-
-
-def _load_lists(
-    after: tuple[str, str], limit: int, cursor: Cursor
-) -> Sequence[ListRow]:
-    observer, observed = after
-    cursor.execute(_SLICE_OF_LISTS, (observer, observer, observed, limit))
-    return [
-        ListRow(
-            observer,
-            observed,
-            None if accepted < 0 else accepted == 1,
-            wanted == 1,
-            untold == 1,
-            asked_ts,
-        )
-        for observer, observed, accepted, wanted, untold, asked_ts in cursor.fetchall()
-    ]
 
 
 def _load_old_servers(cursor: Cursor) -> Sequence[str]:

@@ -14,6 +14,7 @@ import orjson
 from matrix_presence.interfaces import DeviceRow, UserRow
 from matrix_presence.rules.devices import Hold
 from matrix_presence.rules.states import BY_NAME
+from matrix_presence.storage.slices import Unreadable
 
 COLUMNS = (
     "user_id, presence, status_msg, last_active_ts, currently_active, position,"
@@ -21,10 +22,6 @@ COLUMNS = (
 )
 
 T = TypeVar("T", str, int)
-
-
-class Unreadable(ValueError):
-    """A stored row is not one that we would have written."""
 
 
 def to_columns(row: UserRow) -> tuple[Any, ...]:

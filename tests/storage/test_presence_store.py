@@ -11,7 +11,7 @@ import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matrix_presence.interfaces import Batch, DestinationRow, StoreHead
+from matrix_presence.interfaces import Batch, DestinationRow, ListRow, StoreHead
 from matrix_presence.storage.connection import CannotOpen
 from matrix_presence.storage.database import Database
 from matrix_presence.storage.migrations import SchemaTooNew
@@ -76,6 +76,38 @@ class UnreadableDestinationTests(TestCase):
             )
         found = await store.load_destinations("", 2)
         self.assertEqual([row.server_name for row in found], ["g"])
+
+
+class UnreadableListTests(TestCase):
+    """Entries of presence lists that somebody else has been at."""
+
+    async def test_they_are_left_out(self) -> None:
+        """Each way of being wrong costs that entry and one warning, and no more."""
+        database = Database.immediate()
+        self.addCleanup(database.close)
+        store = SqlPresenceStore(database)
+        await store.open()
+        spoilt = (
+            ("observed", b"@b:hs.test"),
+            ("accepted", "yes"),
+            ("accepted", 2),
+            ("wanted", "no"),
+            ("untold", -1),
+            ("asked_ts", "soon"),
+            ("asked_ts", -1),
+        )
+        names = [f"@a{number}:hs.test" for number in range(len(spoilt))]
+        good = ListRow("@z:hs.test", "@b:hs.test", True)
+        rows = [ListRow(name, "@b:hs.test", True) for name in names]
+        await store.write(Batch(lists=[*rows, good]))
+        for name, (column, value) in zip(names, spoilt, strict=True):
+            await database.write(
+                f"UPDATE presence_lists SET {column} = ? WHERE observer = ?",
+                (value, name),
+            )
+        with self.assertLogs(level=logging.WARNING) as caught:
+            self.assertEqual(await store.load_lists(("", ""), 2), [good])
+        self.assertEqual(len(caught.records), len(spoilt))
 
 
 class CommitTests(TestCase):
