@@ -61,6 +61,11 @@ class Server:
         return self._process.pid
 
     @property
+    def is_running(self) -> bool:
+        """Whether it was started and has not ended, of itself or otherwise."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
     def log(self) -> str:
         """All it printed so far, on both streams."""
         return self.log_path.read_text(errors="replace")
@@ -104,8 +109,7 @@ class Server:
             raise
 
     def _await_answer(self, deadline: float) -> None:
-        assert self._process is not None
-        while time.monotonic() < deadline and self._process.poll() is None:
+        while time.monotonic() < deadline and self.is_running:
             time.sleep(0.02)
             if self.says and self.log.count(self.says) == self._said_before:
                 continue
@@ -144,12 +148,12 @@ class Server:
 
     def kill(self) -> None:
         """`kill -9`: no flush, no farewell."""
-        if self._process is not None and self._process.poll() is None:
+        if self.is_running:
             self.signal(signal.SIGKILL)
 
     def stop(self) -> None:
         """Ask it to end, and make sure that it did."""
-        if self._process is not None and self._process.poll() is None:
+        if self.is_running:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.signal(signal.SIGTERM)
 

@@ -63,7 +63,7 @@ def probe(directory: Path, modules: list[Any], calls: Calls) -> dict[str, float]
     module = {"module": "contrib.bench.synapse_probe.Probe", "config": config}
     with synapse_server(directory, {"modules": [*modules, module]}) as server:
         deadline = time.monotonic() + _PATIENCE
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and server.is_running:
             if file.exists() and (text := file.read_text()):
                 figures: dict[str, float] = json.loads(text)
                 return figures
