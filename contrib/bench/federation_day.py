@@ -91,11 +91,9 @@ class Replay:
         #: By user: the servers that share a room.
         self.servers_of = [sorted(servers) for servers in seen_by]
         self._syncs: dict[tuple[int, str], ExitStack] = {}
-        cache = self.presence.handler.cache
+        intern = self.presence.handler.cache.users.intern
         self._number_of = {
-            index: number
-            for number, user_id in enumerate(self.ids)
-            if (index := cache.users.intern(user_id)) >= 0
+            intern(user_id): number for number, user_id in enumerate(self.ids)
         }
         #: Changes, each once for each server that is told of it and is up.
         self.changes = 0
