@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from matrix_presence.check.bench import Bench
+from matrix_presence.check.peer.hearing import QUIET
 from matrix_presence.check.peer.server import push
-from matrix_presence.check.peer.visit import QUIET, Visit, guest, is_in, says, stranger
+from matrix_presence.check.peer.visit import Visit, guest, stranger
 from matrix_presence.check.registry import Need, Profile, check
+from matrix_presence.check.seeing import presence_is, says
 from matrix_presence.check.timers import Timer, Wait
 from matrix_presence.wire.edu import EDU_TYPE
 
@@ -207,10 +209,10 @@ async def remote_times_out(bench: Bench) -> None:
     """A user of a server that falls silent is offline in the end."""
     visit = await guest(bench)
     await visit.push(status_msg="silent from now on")
-    await visit.shows(is_in("online"))
+    await visit.shows(presence_is("online"))
     timers = bench.timers
     within = timers.of(Timer.FEDERATION) * 1.2 + timers.slack
-    await visit.shows(is_in("offline"), "they stay as they are", within)
+    await visit.shows(presence_is("offline"), "they stay as they are", within)
 
 
 @check(

@@ -18,8 +18,10 @@ from matrix_presence.check.lists import (
     listed,
     need_lists,
 )
-from matrix_presence.check.peer.visit import QUIET, TOLD, Visit, says, stranger
+from matrix_presence.check.peer.hearing import QUIET, TOLD
+from matrix_presence.check.peer.visit import Visit, stranger
 from matrix_presence.check.registry import Need, Profile, check
+from matrix_presence.check.seeing import says
 from matrix_presence.check.timers import Wait
 from matrix_presence.wire.edu import EDU_TYPE
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from matrix_presence.check.bench import Bench
 from matrix_presence.check.peer.edus import faults
-from matrix_presence.check.peer.visit import QUIET, TOLD, guest, is_in, says, stranger
+from matrix_presence.check.peer.hearing import QUIET, TOLD
+from matrix_presence.check.peer.visit import guest, stranger
 from matrix_presence.check.registry import Need, Profile, check
+from matrix_presence.check.seeing import presence_is, says
 from matrix_presence.check.timers import Wait
 
 _WAIT = Wait(more=TOLD)
@@ -49,7 +51,7 @@ async def edu_told_each_state(bench: Bench) -> None:
         await bench.a.put(state)
         await visit.hears(
             bench.a,
-            is_in(state),
+            presence_is(state),
             f"it is not told of {state}",
             mark,
         )
@@ -72,7 +74,7 @@ async def edu_schema(bench: Bench) -> None:
         await bench.a.put(state)
         await visit.hears(
             bench.a,
-            is_in(state),
+            presence_is(state),
             f"it is not told of {state}",
             mark,
         )
@@ -126,7 +128,9 @@ async def edu_told_to_joiner(bench: Bench) -> None:
     await bench.sleep(QUIET)
     # That they are offline by now, as nobody syncs, would be news too.
     again = [
-        each for each in third.entries(bench.a, mark) if is_in("unavailable")(each)
+        each
+        for each in third.entries(bench.a, mark)
+        if presence_is("unavailable")(each)
     ]
     bench.require(not again, "a third server is told again")
 

@@ -7,16 +7,10 @@ from typing import Any
 from matrix_presence.check.bench import Bench
 from matrix_presence.check.letters import NOWHERE, observing
 from matrix_presence.check.lists import need_lists
-from matrix_presence.check.peer.visit import (
-    QUIET,
-    TOLD,
-    Visit,
-    guest,
-    is_in,
-    says,
-    stranger,
-)
+from matrix_presence.check.peer.hearing import QUIET, TOLD
+from matrix_presence.check.peer.visit import Visit, guest, stranger
 from matrix_presence.check.registry import Need, Profile, check
+from matrix_presence.check.seeing import presence_is, says
 from matrix_presence.check.timers import Wait
 from matrix_presence.wire.edu import EDU_TYPE
 
@@ -46,7 +40,9 @@ async def edu_poll(bench: Bench) -> None:
     mark = visit.mark()
     await visit.sent(_presence(poll=[bench.a.user_id]))
     # When A counts as disconnected there is news too: but not this.
-    await visit.hears(bench.a, is_in("unavailable"), "a poll is not answered", mark)
+    await visit.hears(
+        bench.a, presence_is("unavailable"), "a poll is not answered", mark
+    )
     await bench.a.put("online", "later")
     await visit.hears(bench.a, says("later"), "a later change is not told", mark)
 

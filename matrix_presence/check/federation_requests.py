@@ -8,8 +8,9 @@ from signedjson.key import generate_signing_key
 
 from matrix_presence.check.bench import Bench
 from matrix_presence.check.peer.server import push
-from matrix_presence.check.peer.visit import VERSION_PATH, Visit, guest, says, stranger
+from matrix_presence.check.peer.visit import VERSION_PATH, Visit, guest, stranger
 from matrix_presence.check.registry import Need, Profile, check
+from matrix_presence.check.seeing import says
 from matrix_presence.wire.server_keys import SERVER_PATH, BadKeys, read_server_keys
 
 

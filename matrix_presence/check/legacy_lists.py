@@ -18,6 +18,7 @@ from matrix_presence.check.lists import (
     observe,
 )
 from matrix_presence.check.registry import Need, Profile, check
+from matrix_presence.check.seeing import says
 from matrix_presence.check.verdicts import NotOffered
 
 #: How somebody is refused whom a user may not see, or who is not there.
@@ -92,7 +93,7 @@ async def list_shows(bench: Bench) -> None:
         bench.a,
         synced.since,
         bench.c,
-        lambda said: said.get("status_msg") == "by list",
+        says("by list"),
         "/sync does not tell of the observed user",
     )
     status = await bench.a.status(bench.c)

@@ -65,7 +65,7 @@ async def sync_woken(bench: Bench) -> None:
             bench.a,
             since,
             bench.b,
-            says("online", "wake up"),
+            says("wake up", "online"),
             "A's long poll does not show that B is online",
         )
     )
@@ -113,7 +113,7 @@ async def sync_latest_only(bench: Bench) -> None:
     await bench.sleep(1.5)
     contents = (await bench.a.sync(since)).all_of(bench.b.user_id)
     bench.require(len(contents) == 1, f"B is shown {len(contents)} times")
-    bench.require(says("online", "third")(contents[0]), "it is not the latest")
+    bench.require(says("third", "online")(contents[0]), "it is not the latest")
 
 
 @check(55, "sync-no-stranger", source="D-20: who shares no room is told nothing.")
@@ -171,7 +171,7 @@ async def sync_two_rooms(bench: Bench) -> None:
         synced = await bench.a.sync(since, timeout=1.0)
         since = synced.since
         for person, message in ((bench.b, "one room"), (bench.c, "another room")):
-            if any(map(says("online", message), synced.all_of(person.user_id))):
+            if any(map(says(message, "online"), synced.all_of(person.user_id))):
                 seen.add(person.user_id)
     bench.require(len(seen) == 2, f"of B and C A is shown {sorted(seen) or 'nobody'}")
 

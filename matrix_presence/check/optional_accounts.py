@@ -5,6 +5,7 @@ from __future__ import annotations
 from matrix_presence.check.bench import Bench
 from matrix_presence.check.person import status_path
 from matrix_presence.check.registry import Need, Profile, check
+from matrix_presence.check.seeing import says
 
 
 @check(
@@ -38,7 +39,7 @@ async def deactivated(bench: Bench) -> None:
     await person.put("online", "farewell")
     await bench.eventually(
         lambda: bench.a.status(person),
-        lambda status: status.get("status_msg") == "farewell",
+        says("farewell"),
         "A does not read the status of a room mate",
     )
     since = (await bench.settled(bench.a)).since

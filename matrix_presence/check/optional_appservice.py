@@ -10,6 +10,7 @@ from matrix_presence.check.bench import Bench
 from matrix_presence.check.exchange import Reply
 from matrix_presence.check.person import status_path
 from matrix_presence.check.registry import Need, Profile, check
+from matrix_presence.check.seeing import says
 from matrix_presence.check.verdicts import Skipped
 
 _AS_USER = (
@@ -35,7 +36,7 @@ async def ghost_status(bench: Bench) -> None:
     bench.expect(reply, 200)
     await bench.eventually(
         lambda: bench.a.status(ghost),
-        lambda status: status.get("status_msg") == "by a bridge",
+        says("by a bridge"),
         "A does not read what the application service has set",
     )
 

@@ -6,9 +6,11 @@ from typing import Any
 from urllib.parse import quote
 
 from matrix_presence.check.bench import Bench
+from matrix_presence.check.peer.hearing import QUIET, TOLD
 from matrix_presence.check.peer.server import EDU_TYPES_PATH, push
-from matrix_presence.check.peer.visit import QUIET, TOLD, says, stranger
+from matrix_presence.check.peer.visit import stranger
 from matrix_presence.check.registry import Need, Profile, check
+from matrix_presence.check.seeing import says
 from matrix_presence.check.timers import Wait
 from matrix_presence.check.verdicts import NotOffered
 

@@ -1,4 +1,4 @@
-"""What one looks for in what is shown of somebody."""
+"""What one looks for in what is shown, or pushed, of somebody."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from matrix_presence.check.bench import Bench
 from matrix_presence.check.person import Person, Synced
 
 Content = dict[str, Any]
-"""The content of an m.presence."""
+"""The content of an m.presence, a status, or an entry of a push: the same keys."""
 
 Seen = Callable[[Content], bool]
 """Whether a content is what is looked for."""
@@ -25,10 +25,15 @@ def is_here(content: Content) -> bool:
     return content.get("presence") != "offline"
 
 
-def says(presence: str, message: str) -> Seen:
-    """Whether somebody is shown in this state with this message."""
+def says(message: str, presence: str | None = None) -> Seen:
+    """Whether somebody is shown with this message.
+
+    Args:
+        presence: the state that they have to be shown in too; any unless given.
+    """
     return lambda content: (
-        (content.get("presence"), content.get("status_msg")) == (presence, message)
+        content.get("status_msg") == message
+        and presence in (None, content.get("presence"))
     )
 
 
