@@ -5,7 +5,7 @@ from __future__ import annotations
 from matrix_presence.check.bench import Bench
 from matrix_presence.check.peer.edus import faults
 from matrix_presence.check.peer.hearing import QUIET, TOLD
-from matrix_presence.check.peer.visit import guest, stranger
+from matrix_presence.check.peer.visit import Visit, guest, stranger
 from matrix_presence.check.registry import Need, Profile, check
 from matrix_presence.check.seeing import presence_is, says
 from matrix_presence.check.timers import Wait
@@ -47,14 +47,15 @@ async def edu_told_each_state(bench: Bench) -> None:
     visit = await guest(bench)
     await bench.a.put("online")
     for state in ("unavailable", "offline"):
-        mark = visit.mark()
-        await bench.a.put(state)
-        await visit.hears(
-            bench.a,
-            presence_is(state),
-            f"it is not told of {state}",
-            mark,
-        )
+        await _told_of(bench, visit, state)
+
+
+async def _told_of(bench: Bench, visit: Visit, state: str) -> None:
+    """Have A set a state, of which the peer has to be told anew."""
+    mark = visit.mark()
+    await bench.a.put(state)
+    sentence = f"it is not told of {state}"
+    await visit.hears(bench.a, presence_is(state), sentence, mark)
 
 
 @check(
@@ -70,14 +71,7 @@ async def edu_schema(bench: Bench) -> None:
     """Every EDU that came in this run so far has the form that the schema requires."""
     visit = await guest(bench)
     for state in ("online", "unavailable", "offline"):
-        mark = visit.mark()
-        await bench.a.put(state)
-        await visit.hears(
-            bench.a,
-            presence_is(state),
-            f"it is not told of {state}",
-            mark,
-        )
+        await _told_of(bench, visit, state)
     for heard in visit.peer.ear.heard:
         if heard.origin == visit.target_name:
             for fault in faults(heard.edu, heard.origin):

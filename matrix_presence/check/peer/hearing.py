@@ -56,14 +56,9 @@ class Hearing(Visitor):
         Raises:
             Failed: with this sentence, when it is not told within as many seconds.
         """
-
-        def found() -> list[dict[str, Any]]:
-            return [said for said in self.entries(of, after) if seen(said)]
-
-        entries: list[dict[str, Any]] = await self.peer.ear.until(found, within)
-        if not entries:
-            raise Failed(sentence)
-        return entries[-1]
+        return await self._until(
+            lambda: self.entries(of, after), seen, sentence, within
+        )
 
     async def hears_edu(
         self,
@@ -77,17 +72,29 @@ class Hearing(Visitor):
 
         What is no object is never as it should be.
         """
-
-        def found() -> list[dict[str, Any]]:
-            return [said for said in self.contents(edu_type, after) if seen(said)]
-
-        contents: list[dict[str, Any]] = await self.peer.ear.until(found, within)
-        if not contents:
-            raise Failed(sentence)
-        return contents[-1]
+        return await self._until(
+            lambda: self.contents(edu_type, after), seen, sentence, within
+        )
 
     def contents(self, edu_type: str, after: int | None = None) -> list[dict[str, Any]]:
         """The contents of all EDUs of that type; see `heard`."""
         edus = [each.edu for each in self.heard(after) if isinstance(each.edu, dict)]
         found = [edu.get("content") for edu in edus if edu.get("edu_type") == edu_type]
         return [content for content in found if isinstance(content, dict)]
+
+    async def _until(
+        self,
+        heard: Callable[[], list[dict[str, Any]]],
+        seen: Callable[[dict[str, Any]], object],
+        sentence: str,
+        within: float,
+    ) -> dict[str, Any]:
+        """The latest of what is heard that is as it should be; see `hears`."""
+
+        def found() -> list[dict[str, Any]]:
+            return [said for said in heard() if seen(said)]
+
+        fitting: list[dict[str, Any]] = await self.peer.ear.until(found, within)
+        if not fitting:
+            raise Failed(sentence)
+        return fitting[-1]
