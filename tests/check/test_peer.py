@@ -13,6 +13,7 @@ from matrix_presence.check.accounts import Given
 from matrix_presence.check.bench import Bench
 from matrix_presence.check.cast import Cast
 from matrix_presence.check.lab import Lab
+from matrix_presence.check.peer.ear import entries_of
 from matrix_presence.check.peer.peers import Peers
 from matrix_presence.check.peer.rooms import Unjoinable, filled_in
 from matrix_presence.check.peer.server import Peer, push
@@ -65,10 +66,10 @@ class TellingTests(PeerTestCase):
         for status in ("first", "second"):
             reply = await self.visit.send(push({**self.entry, "status_msg": status}, 5))
             self.assertEqual((200, {"pdus": {}}), (reply.status, reply.json))
-        said = self.two.ear.entries(self.visit.user_id)
+        said = entries_of(self.visit.user_id, self.two.ear.heard)
         self.assertEqual(["first", "second"], [each["status_msg"] for each in said])
         self.assertEqual({"one.test"}, {each.origin for each in self.two.ear.heard})
-        self.assertEqual(1, len(self.two.ear.entries(self.visit.user_id, after=1)))
+        self.assertEqual(1, len(entries_of(self.visit.user_id, self.two.ear.heard[1:])))
         self.assertEqual(2, len(self.bench.conversation.replies))
 
     async def test_wrong_signatures_are_refused_and_noted(self) -> None:
@@ -141,7 +142,7 @@ class HearingTests(PeerTestCase):
         """For an entry of the user of the other peer."""
         ear = self.two.ear
         return Deferred.fromCoroutine(
-            ear.until(lambda: ear.entries(self.visit.user_id), within)
+            ear.until(lambda: entries_of(self.visit.user_id, ear.heard), within)
         )
 
     async def test_waits_until_it_comes(self) -> None:

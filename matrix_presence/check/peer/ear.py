@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import attrs
@@ -32,6 +32,16 @@ class Heard:
                 yield said
 
 
+def entries_of(user_id: str, heard: Iterable[Heard]) -> list[dict[str, Any]]:
+    """All that these EDUs push of a user, in their order."""
+    return [
+        said
+        for each in heard
+        for said in each.entries()
+        if said.get("user_id") == user_id
+    ]
+
+
 class Ear:
     """Keeps what it hears, in its order."""
 
@@ -46,19 +56,6 @@ class Ear:
         waiting, self._waiting = self._waiting, []
         for news in waiting:
             news.callback(None)
-
-    def entries(self, user_id: str, after: int = 0) -> list[dict[str, Any]]:
-        """All that was pushed of a user, the oldest first.
-
-        Args:
-            after: of the EDUs from this number on.
-        """
-        return [
-            said
-            for heard in self.heard[after:]
-            for said in heard.entries()
-            if said.get("user_id") == user_id
-        ]
 
     async def until(self, fulfilled: Callable[[], Any], within: float) -> Any:
         """What `fulfilled` returns as soon as it is true; in the end its last word.

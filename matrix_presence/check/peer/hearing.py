@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from matrix_presence.check.peer.ear import Heard
+from matrix_presence.check.peer.ear import Heard, entries_of
 from matrix_presence.check.peer.visitor import Visitor
 from matrix_presence.check.person import Person
 from matrix_presence.check.verdicts import Failed
@@ -36,12 +36,7 @@ class Hearing(Visitor):
     ) -> list[dict[str, Any]]:
         """All that was pushed of a user; see `heard`."""
         user_id = of if isinstance(of, str) else of.user_id
-        return [
-            said
-            for each in self.heard(after)
-            for said in each.entries()
-            if said.get("user_id") == user_id
-        ]
+        return entries_of(user_id, self.heard(after))
 
     async def hears(
         self,
