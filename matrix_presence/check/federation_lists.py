@@ -13,7 +13,9 @@ from matrix_presence.check.letters import (
 )
 from matrix_presence.check.lists import (
     change,
+    comes_on_list,
     invite,
+    leaves_list,
     list_path,
     listed,
     need_lists,
@@ -47,10 +49,8 @@ async def _observed(bench: Bench) -> Visit:
 
 async def _accepted(bench: Bench, visit: Visit) -> None:
     await visit.sent(letter(ACCEPT, bench.a.user_id, visit.user_id))
-    await bench.eventually(
-        lambda: listed(bench.a),
-        lambda found: visit.user_id in found,
-        "who has accepted is not on the list",
+    await comes_on_list(
+        bench, bench.a, visit.user_id, "who has accepted is not on the list"
     )
 
 
@@ -186,11 +186,7 @@ async def edu_deny(bench: Bench) -> None:
     await change(bench.a, invite=[visit.user_id])
     await _accepted(bench, visit)
     await visit.sent(letter(DENY, bench.a.user_id, visit.user_id))
-    await bench.eventually(
-        lambda: listed(bench.a),
-        lambda found: visit.user_id not in found,
-        "who has revoked is still listed",
-    )
+    await leaves_list(bench, bench.a, visit.user_id, "who has revoked is still listed")
 
 
 @check(

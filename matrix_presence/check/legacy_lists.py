@@ -7,11 +7,13 @@ from typing import Any
 from matrix_presence.check.bench import Bench
 from matrix_presence.check.lists import (
     accept,
+    accepted,
     ask_change,
     ask_list,
     change,
     entries,
     invite,
+    leaves_list,
     listed,
     listed_user,
     need_lists,
@@ -150,12 +152,7 @@ async def list_deny(bench: Bench) -> None:
     asked = bench.c.user_id not in await listed(bench.a)
     if not asked:
         raise NotOffered("invites are accepted without asking, and never denied")
-    await accept(bench.c, bench.a.user_id)
-    await bench.eventually(
-        lambda: listed(bench.a),
-        lambda found: bench.c.user_id in found,
-        "an accepted entry is not on the list",
-    )
+    await accepted(bench, bench.a, bench.c)
     await change(bench.c, deny=[bench.a.user_id])
     await _gone(bench)
 
@@ -276,11 +273,7 @@ async def _gone(bench: Bench) -> None:
     Raises:
         Failed: C is, or A is.
     """
-    await bench.eventually(
-        lambda: listed(bench.a),
-        lambda found: bench.c.user_id not in found,
-        "the entry is still on the list",
-    )
+    await leaves_list(bench, bench.a, bench.c.user_id, "the entry is still on the list")
     synced = await bench.settled(bench.a)
     await bench.c.put("online", "not for A")
     heard, _ = await bench.hears(bench.a, synced.since, _QUIET)

@@ -103,9 +103,36 @@ async def observe(bench: Bench, observer: Person, observed: Person) -> None:
         Failed: it does not come to that.
     """
     await invite(bench, observer, observed.user_id)
+    await accepted(bench, observer, observed)
+
+
+async def accepted(bench: Bench, observer: Person, observed: Person) -> None:
+    """Have an invite accepted, and wait until the list shows that.
+
+    Raises:
+        Failed: it never does.
+    """
     await accept(observed, observer.user_id)
+    await comes_on_list(
+        bench, observer, observed.user_id, "an accepted entry is not on the list"
+    )
+
+
+async def comes_on_list(
+    bench: Bench, owner: Person, user_id: str, sentence: str
+) -> None:
+    """Wait until somebody is on the list of a user of the target.
+
+    Raises:
+        Failed: with this sentence, when they are not soon.
+    """
     await bench.eventually(
-        lambda: listed(observer),
-        lambda found: observed.user_id in found,
-        "an accepted entry is not on the list",
+        lambda: listed(owner), lambda found: user_id in found, sentence
+    )
+
+
+async def leaves_list(bench: Bench, owner: Person, user_id: str, sentence: str) -> None:
+    """Wait until they are not on it any more; see `comes_on_list`."""
+    await bench.eventually(
+        lambda: listed(owner), lambda found: user_id not in found, sentence
     )
