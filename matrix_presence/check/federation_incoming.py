@@ -8,7 +8,7 @@ from matrix_presence.check.bench import Bench
 from matrix_presence.check.peer.hearing import QUIET
 from matrix_presence.check.peer.server import push
 from matrix_presence.check.peer.visit import Visit, guest, stranger
-from matrix_presence.check.registry import Need, Profile, check
+from matrix_presence.check.registry import federation_check
 from matrix_presence.check.seeing import presence_is, says
 from matrix_presence.check.timers import Timer, Wait
 from matrix_presence.wire.edu import EDU_TYPE
@@ -17,12 +17,10 @@ from matrix_presence.wire.edu import EDU_TYPE
 _OFF = 3000
 
 
-@check(
+@federation_check(
     115,
     "edu-push",
     source="C-3, C-7: a push of an origin about its own user is taken.",
-    profile=Profile.FEDERATION,
-    needs=[Need.PEER],
 )
 async def edu_push(bench: Bench) -> None:
     """What another server pushes of its user is seen in /sync by who shares a room."""
@@ -44,13 +42,11 @@ async def edu_push(bench: Bench) -> None:
     bench.require(7000 <= ago < 7000 + _OFF, f"last_active_ago is {ago}, not 7000")
 
 
-@check(
+@federation_check(
     116,
     "edu-last-active",
     source="C-7: last_active_ago is converted to an absolute time on receipt and "
     "derived anew on output.",
-    profile=Profile.FEDERATION,
-    needs=[Need.PEER],
 )
 async def edu_last_active(bench: Bench) -> None:
     """The last activity that was pushed grows older with time."""
@@ -64,13 +60,11 @@ async def edu_last_active(bench: Bench) -> None:
     bench.require(low <= ago <= high, f"last_active_ago is {ago} after {elapsed} ms")
 
 
-@check(
+@federation_check(
     117,
     "edu-spoofed",
     source="C-3: entries whose domain is not the origin are ignored, never applied to "
     "local users.",
-    profile=Profile.FEDERATION,
-    needs=[Need.PEER],
 )
 async def edu_spoofed(bench: Bench) -> None:
     """What a server says of users of others is ignored, and the rest is not."""
@@ -101,12 +95,10 @@ async def _good_beside(bench: Bench, visit: Visit, name: str, *bad: Any) -> None
     await visit.shows(says(name), sentence)
 
 
-@check(
+@federation_check(
     118,
     "edu-incomplete",
     source="C-3, C-4: an entry without user_id or presence is skipped alone.",
-    profile=Profile.FEDERATION,
-    needs=[Need.PEER],
 )
 async def edu_incomplete(bench: Bench) -> None:
     """An entry without user or presence does not keep the others from being taken."""
@@ -115,13 +107,11 @@ async def edu_incomplete(bench: Bench) -> None:
     await _good_beside(bench, visit, "no user_id", {"presence": "online"})
 
 
-@check(
+@federation_check(
     119,
     "edu-malformed-entry",
     source="C-4: a malformed entry is skipped alone, a transaction never fails for "
     "presence.",
-    profile=Profile.FEDERATION,
-    needs=[Need.PEER],
 )
 async def edu_malformed_entry(bench: Bench) -> None:
     """An entry of the wrong types does not keep the others from being taken."""
@@ -137,13 +127,11 @@ async def edu_malformed_entry(bench: Bench) -> None:
         await _good_beside(bench, visit, name, bad)
 
 
-@check(
+@federation_check(
     120,
     "edu-malformed",
     source="C-4: an EDU that is malformed as a whole is skipped, a transaction never "
     "fails for presence.",
-    profile=Profile.FEDERATION,
-    needs=[Need.PEER],
 )
 async def edu_malformed(bench: Bench) -> None:
     """A transaction with a malformed EDU is answered 200."""
@@ -155,12 +143,10 @@ async def edu_malformed(bench: Bench) -> None:
         bench.require(reply.status == 200, answered)
 
 
-@check(
+@federation_check(
     121,
     "edu-unknown",
     source="C-5: EDUs of an unknown type are ignored.",
-    profile=Profile.FEDERATION,
-    needs=[Need.PEER],
 )
 async def edu_unknown(bench: Bench) -> None:
     """An EDU of an unknown type is ignored, and those beside it are not."""
@@ -170,12 +156,10 @@ async def edu_unknown(bench: Bench) -> None:
     await visit.shows(says("beside it"))
 
 
-@check(
+@federation_check(
     124,
     "edu-of-stranger",
     source="D-20: the audience are those who share a room where both are joined.",
-    profile=Profile.FEDERATION,
-    needs=[Need.PEER],
 )
 async def edu_of_stranger(bench: Bench) -> None:
     """Who shares no room with a user of another server is told nothing of them."""
@@ -196,13 +180,11 @@ async def edu_of_stranger(bench: Bench) -> None:
     bench.expect(reply, 403, "M_FORBIDDEN", accept=(404,))
 
 
-@check(
+@federation_check(
     132,
     "remote-times-out",
     source="C-9: remote state expires to offline if nothing is pushed for the "
     "federation timeout.",
-    profile=Profile.FEDERATION,
-    needs=[Need.PEER],
     wait=Wait(Timer.FEDERATION, 1.2),
 )
 async def remote_times_out(bench: Bench) -> None:
@@ -215,12 +197,10 @@ async def remote_times_out(bench: Bench) -> None:
     await visit.shows(presence_is("offline"), "they stay as they are", within)
 
 
-@check(
+@federation_check(
     133,
     "edu-other-states",
     source="C-6: a state that is none of the three is shown to clients as one of them.",
-    profile=Profile.FEDERATION,
-    needs=[Need.PEER],
 )
 async def edu_other_states(bench: Bench) -> None:
     """States that no text settled on are taken, and shown as one that clients know."""

@@ -22,7 +22,7 @@ from matrix_presence.check.lists import (
 )
 from matrix_presence.check.peer.hearing import QUIET, TOLD
 from matrix_presence.check.peer.visit import Visit, stranger
-from matrix_presence.check.registry import Need, Profile, check
+from matrix_presence.check.registry import federation_check
 from matrix_presence.check.seeing import says
 from matrix_presence.check.timers import Wait
 from matrix_presence.wire.edu import EDU_TYPE
@@ -54,13 +54,11 @@ async def _accepted(bench: Bench, visit: Visit) -> None:
     )
 
 
-@check(
+@federation_check(
     137,
     "edu-invite",
     source="C-24: the observed user's server decides, answers m.presence_accept or "
     "m.presence_deny, and after an accept pushes the current state.",
-    profile=Profile.FEDERATION,
-    needs=[Need.PEER],
     wait=_WAIT,
 )
 async def edu_invite(bench: Bench) -> None:
@@ -76,13 +74,11 @@ async def edu_invite(bench: Bench) -> None:
     )
 
 
-@check(
+@federation_check(
     138,
     "edu-invite-nobody",
     source="C-25: an invite for a local user that does not exist is denied. A-67: "
     "nobody can tell by it who exists, so it may wait as long as any other.",
-    profile=Profile.FEDERATION,
-    needs=[Need.PEER],
     wait=Wait(more=2 * SOON),
 )
 async def edu_invite_nobody(bench: Bench) -> None:
@@ -112,12 +108,10 @@ async def _answer(visit: Visit, observed: str) -> str | None:
     return answers[0] if answers else None
 
 
-@check(
+@federation_check(
     139,
     "edu-invite-spoofed",
     source="C-26: the domain of the observer has to be the origin of an invite.",
-    profile=Profile.FEDERATION,
-    needs=[Need.PEER],
     wait=_WAIT,
 )
 async def edu_invite_spoofed(bench: Bench) -> None:
@@ -138,13 +132,11 @@ async def edu_invite_spoofed(bench: Bench) -> None:
         bench.require(spoofed.encode() not in asked.body, "the user is asked")
 
 
-@check(
+@federation_check(
     140,
     "edu-observed",
     source="C-24: the observer's server sends m.presence_invite, and with the reply "
     "lists the observed user.",
-    profile=Profile.FEDERATION,
-    needs=[Need.PEER],
     wait=_WAIT,
 )
 async def edu_observed(bench: Bench) -> None:
@@ -165,12 +157,10 @@ async def edu_observed(bench: Bench) -> None:
     )
 
 
-@check(
+@federation_check(
     141,
     "edu-deny",
     source="C-24, C-28: m.presence_deny declines or revokes: the row is deleted.",
-    profile=Profile.FEDERATION,
-    needs=[Need.PEER],
     wait=_WAIT,
 )
 async def edu_deny(bench: Bench) -> None:
@@ -189,13 +179,11 @@ async def edu_deny(bench: Bench) -> None:
     await leaves_list(bench, bench.a, visit.user_id, "who has revoked is still listed")
 
 
-@check(
+@federation_check(
     142,
     "edu-accept-spoofed",
     source="C-26, C-27: an accept counts only from the observed user's server, for a "
     "pending entry.",
-    profile=Profile.FEDERATION,
-    needs=[Need.PEER],
     wait=_WAIT,
 )
 async def edu_accept_spoofed(bench: Bench) -> None:
@@ -212,12 +200,10 @@ async def edu_accept_spoofed(bench: Bench) -> None:
     bench.require(other not in found, "who has not accepted is listed")
 
 
-@check(
+@federation_check(
     143,
     "edu-drop",
     source="A-65, C-28: the observer's drop is told by unpoll.",
-    profile=Profile.FEDERATION,
-    needs=[Need.PEER],
     wait=_WAIT,
 )
 async def edu_drop(bench: Bench) -> None:

@@ -6,20 +6,18 @@ from matrix_presence.check.bench import Bench
 from matrix_presence.check.peer.edus import faults
 from matrix_presence.check.peer.hearing import QUIET, TOLD
 from matrix_presence.check.peer.visit import Visit, guest, stranger
-from matrix_presence.check.registry import Need, Profile, check
+from matrix_presence.check.registry import federation_check
 from matrix_presence.check.seeing import presence_is, says
 from matrix_presence.check.timers import Wait
 
 _WAIT = Wait(more=TOLD)
 
 
-@check(
+@federation_check(
     125,
     "edu-told",
     source="C-2: presence of users whom the receiver would be interested in is sent; "
     "the entries of a push are typed.",
-    profile=Profile.FEDERATION,
-    needs=[Need.PEER],
     wait=_WAIT,
 )
 async def edu_told(bench: Bench) -> None:
@@ -34,12 +32,10 @@ async def edu_told(bench: Bench) -> None:
     bench.require(active is True, f"currently_active is {active!r}")
 
 
-@check(
+@federation_check(
     126,
     "edu-told-each-state",
     source="C-1, C-10: each state is sent, some delay is acceptable.",
-    profile=Profile.FEDERATION,
-    needs=[Need.PEER],
     wait=_WAIT,
 )
 async def edu_told_each_state(bench: Bench) -> None:
@@ -58,13 +54,11 @@ async def _told_of(bench: Bench, visit: Visit, state: str) -> None:
     await visit.hears(bench.a, presence_is(state), sentence, mark)
 
 
-@check(
+@federation_check(
     127,
     "edu-schema",
     source="C-5, C-10: what is sent is strictly typed: at most 50 entries and 64 KiB, "
     "of users of the origin.",
-    profile=Profile.FEDERATION,
-    needs=[Need.PEER],
     wait=_WAIT,
 )
 async def edu_schema(bench: Bench) -> None:
@@ -78,12 +72,10 @@ async def edu_schema(bench: Bench) -> None:
                 bench.require(False, fault)
 
 
-@check(
+@federation_check(
     128,
     "edu-not-told",
     source="C-2: only presence of users whom the receiver would be interested in.",
-    profile=Profile.FEDERATION,
-    needs=[Need.PEER],
     wait=_WAIT,
 )
 async def edu_not_told(bench: Bench) -> None:
@@ -96,13 +88,11 @@ async def edu_not_told(bench: Bench) -> None:
     bench.require(not visit.entries(bench.c), "it is told of them")
 
 
-@check(
+@federation_check(
     129,
     "edu-told-to-joiner",
     source="C-12: on a remote user's join the presence of local members is sent to "
     "that server only.",
-    profile=Profile.FEDERATION,
-    needs=[Need.PEER],
     wait=_WAIT,
 )
 async def edu_told_to_joiner(bench: Bench) -> None:
@@ -129,13 +119,11 @@ async def edu_told_to_joiner(bench: Bench) -> None:
     bench.require(not again, "a third server is told again")
 
 
-@check(
+@federation_check(
     130,
     "edu-told-on-join",
     source="C-12: on a local user's join that user's presence is sent to the servers "
     "of the room.",
-    profile=Profile.FEDERATION,
-    needs=[Need.PEER],
     wait=_WAIT,
 )
 async def edu_told_on_join(bench: Bench) -> None:
@@ -146,12 +134,10 @@ async def edu_told_on_join(bench: Bench) -> None:
     await visit.hears(bench.a, says("coming in"), "it is not told of them")
 
 
-@check(
+@federation_check(
     131,
     "edu-not-told-after-leave",
     source="C-2, D-20: sharing a room ends with leaving it.",
-    profile=Profile.FEDERATION,
-    needs=[Need.PEER],
     wait=_WAIT,
 )
 async def edu_not_told_after_leave(bench: Bench) -> None:
@@ -173,13 +159,11 @@ async def edu_not_told_after_leave(bench: Bench) -> None:
     bench.require(not visit.entries(bench.a, mark), "it is told all the same")
 
 
-@check(
+@federation_check(
     144,
     "edu-told-after-silence",
     source="C-11: presence is not kept for a server that is away; its current state "
     "is sent when it is back.",
-    profile=Profile.FEDERATION,
-    needs=[Need.PEER],
     wait=Wait(more=2 * TOLD),
 )
 async def edu_told_after_silence(bench: Bench) -> None:

@@ -9,7 +9,7 @@ from matrix_presence.check.letters import NOWHERE, observing
 from matrix_presence.check.lists import need_lists
 from matrix_presence.check.peer.hearing import QUIET, TOLD
 from matrix_presence.check.peer.visit import Visit, guest, stranger
-from matrix_presence.check.registry import Need, Profile, check
+from matrix_presence.check.registry import federation_check
 from matrix_presence.check.seeing import presence_is, says
 from matrix_presence.check.timers import Wait
 from matrix_presence.wire.edu import EDU_TYPE
@@ -21,13 +21,11 @@ def _presence(**content: Any) -> dict[str, Any]:
     return {"edu_type": EDU_TYPE, "content": content}
 
 
-@check(
+@federation_check(
     134,
     "edu-poll",
     source="C-20, C-21: the receiver of a poll should immediately send an update with "
     "the current state of every user in it.",
-    profile=Profile.FEDERATION,
-    needs=[Need.PEER],
     wait=_WAIT,
 )
 async def edu_poll(bench: Bench) -> None:
@@ -47,12 +45,10 @@ async def edu_poll(bench: Bench) -> None:
     await visit.hears(bench.a, says("later"), "a later change is not told", mark)
 
 
-@check(
+@federation_check(
     135,
     "edu-unpoll",
     source="C-20: unpoll removes users from those the sender wants updates for.",
-    profile=Profile.FEDERATION,
-    needs=[Need.PEER],
     wait=_WAIT,
 )
 async def edu_unpoll(bench: Bench) -> None:
@@ -86,13 +82,11 @@ async def _last_word(bench: Bench, visit: Visit, presence: str) -> None:
     await bench.sleep(QUIET)
 
 
-@check(
+@federation_check(
     136,
     "edu-poll-not-permitted",
     source="C-22: answer only for users that the origin may know of, skip the others "
     "silently.",
-    profile=Profile.FEDERATION,
-    needs=[Need.PEER],
     wait=_WAIT,
 )
 async def edu_poll_not_permitted(bench: Bench) -> None:

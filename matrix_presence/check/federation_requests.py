@@ -9,17 +9,15 @@ from signedjson.key import generate_signing_key
 from matrix_presence.check.bench import Bench
 from matrix_presence.check.peer.server import push
 from matrix_presence.check.peer.visit import VERSION_PATH, Visit, guest, stranger
-from matrix_presence.check.registry import Need, Profile, check
+from matrix_presence.check.registry import federation_check
 from matrix_presence.check.seeing import says
 from matrix_presence.wire.server_keys import SERVER_PATH, BadKeys, read_server_keys
 
 
-@check(
+@federation_check(
     113,
     "server-keys",
     source="C-60, C-63: the version, and keys that are signed by each of them.",
-    profile=Profile.FEDERATION,
-    needs=[Need.PEER],
 )
 async def server_keys(bench: Bench) -> None:
     """A server tells its version, and its keys: signed by themselves, valid for now."""
@@ -36,13 +34,11 @@ async def server_keys(bench: Bench) -> None:
         bench.require(False, f"the keys cannot be used: {reason}")
 
 
-@check(
+@federation_check(
     114,
     "edu-unsigned",
     source="C-52, C-54: no signature, a wrong one, or one for another destination is "
     "401 M_UNAUTHORIZED.",
-    profile=Profile.FEDERATION,
-    needs=[Need.PEER],
 )
 async def edu_unsigned(bench: Bench) -> None:
     """A transaction that is not signed, or wrongly, or for another server is 401."""
@@ -66,12 +62,10 @@ def _renamed(visit: Visit) -> Any:
     return generate_signing_key(visit.peer.own.key.version)
 
 
-@check(
+@federation_check(
     122,
     "transaction-limits",
     source="C-40, C-43: at most 50 PDUs and 100 EDUs; more is 400.",
-    profile=Profile.FEDERATION,
-    needs=[Need.PEER],
 )
 async def transaction_limits(bench: Bench) -> None:
     """More than 100 EDUs or 50 PDUs in one transaction are answered 400."""
@@ -83,12 +77,10 @@ async def transaction_limits(bench: Bench) -> None:
     bench.expect(await visit.send(pdus=[pdu] * 51), 400)
 
 
-@check(
+@federation_check(
     123,
     "transaction-twice",
     source="C-43: the same origin and txnId is answered the same, and taken once.",
-    profile=Profile.FEDERATION,
-    needs=[Need.PEER],
 )
 async def transaction_twice(bench: Bench) -> None:
     """A transaction that comes again is answered as before, and taken once."""

@@ -8,6 +8,7 @@ import pkgutil
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
@@ -97,6 +98,10 @@ def check(
         return function
 
     return add
+
+
+#: A check of what servers tell each other, for which one of ours is needed.
+federation_check = partial(check, profile=Profile.FEDERATION, needs=[Need.PEER])
 
 
 def all_checks() -> Sequence[Check]:
