@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 import attrs
 import yaml
 
+from contrib.bench.people import Caller, register, status_path
 from contrib.bench.servers import ROOT, Server, free_port, presence_server
 from contrib.bench.synapse_server import synapse_server
 from matrix_presence.check.report import Report, read_report
@@ -189,6 +191,23 @@ def synapse_target(directory: Path, as_port: int) -> Server:
     ]
     config.write_text(yaml.safe_dump(sections))
     return server
+
+
+def await_time_outs(server: Server, timeout: float = 90.0) -> None:
+    """Return as soon as this Synapse times people out: not soon after its start.
+
+    Args:
+        timeout: seconds until then at most; it should be 30, and up to 10 until it has
+            looked.
+    """
+    with contextlib.closing(Caller(server.port)) as caller:
+        early = register(caller, "early")
+        path = status_path(early.user_id)
+        caller.wanted("PUT", path, {"presence": "online"}, early.token)
+        deadline = time.monotonic() + timeout
+        while caller.wanted("GET", path, token=early.token)["presence"] != "offline":
+            assert time.monotonic() < deadline, server.log[-8000:]
+            time.sleep(0.25)
 
 
 @contextlib.contextmanager

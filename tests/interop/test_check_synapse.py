@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from contrib.bench.servers import free_port
 from contrib.bench.synapse_server import synapse_installed
 from matrix_presence.check.verdicts import Verdict
-from tests.interop.checking import numbers, synapse_target, whole_run
+from tests.interop.checking import await_time_outs, numbers, synapse_target, whole_run
 
 pytestmark = pytest.mark.skipif(not synapse_installed(), reason="needs Synapse")
 
@@ -36,8 +35,7 @@ def test_only_what_is_known_fails(tmp_path: Path) -> None:
     """Every check that fails is on the list, and everything on the list fails."""
     as_port = free_port()
     with synapse_target(tmp_path, as_port) as server:
-        # For so long after its start nobody is timed out.
-        time.sleep(30)
+        await_time_outs(server)
         url = f"http://127.0.0.1:{server.port}"
         listen = f"tcp:{as_port}:interface=127.0.0.1"
         ended, report = whole_run(url, tmp_path, KNOWN, "--as-listen", listen)
