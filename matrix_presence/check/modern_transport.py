@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 from matrix_presence.check.bench import Bench
 from matrix_presence.check.exchange import Reply
 from matrix_presence.check.person import status_path
 from matrix_presence.check.registry import Profile, check
+from matrix_presence.check.seeing import says
 from matrix_presence.check.verdicts import NotOffered
 
 _METHOD = "A-7: a known path with a wrong method is 405 M_UNRECOGNIZED."
@@ -77,7 +76,7 @@ async def older_prefixes(bench: Bench) -> None:
         bench.require(bench.expect(reply, 200) == {}, "the body is not {}")
         await bench.eventually(
             partial(bench.a.status, bench.b, version=version),
-            partial(_says, body["status_msg"]),
+            says(body["status_msg"]),
             f"A does not read under {version} what B has set there",
         )
 
@@ -120,10 +119,6 @@ async def token_in_query(bench: Bench) -> None:
         query={"access_token": bench.a.account.token},
     )
     bench.expect(reply, 200)
-
-
-def _says(message: str, status: Mapping[str, Any]) -> bool:
-    return status.get("status_msg") == message
 
 
 def _allows_all_origins(bench: Bench, reply: Reply) -> None:
