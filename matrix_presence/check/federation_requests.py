@@ -9,6 +9,7 @@ from signedjson.key import generate_signing_key
 from matrix_presence.check.bench import Bench
 from matrix_presence.check.peer.server import push
 from matrix_presence.check.peer.visit import VERSION_PATH, Visit, guest, stranger
+from matrix_presence.check.peer.visitor import peers_of
 from matrix_presence.check.registry import federation_check
 from matrix_presence.check.seeing import says
 from matrix_presence.wire.server_keys import SERVER_PATH, BadKeys, read_server_keys
@@ -21,7 +22,7 @@ from matrix_presence.wire.server_keys import SERVER_PATH, BadKeys, read_server_k
 )
 async def server_keys(bench: Bench) -> None:
     """A server tells its version, and its keys: signed by themselves, valid for now."""
-    visit = Visit.begin(bench, await bench.lab.peer.first())
+    visit = Visit.begin(bench, await peers_of(bench).first())
     reply = await visit.ask("GET", VERSION_PATH, signed=False)
     server = bench.expect(reply, 200)["server"]
     bench.require(isinstance(server["name"], str), "the version has no name")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
-from typing import Any
 
 import attrs
 
 from matrix_presence.check.accounts import AccountSource
 from matrix_presence.check.appservice import AppService
 from matrix_presence.check.conversation import Conversation
+from matrix_presence.check.peer.peers import Peers
 from matrix_presence.check.registry import Need
 from matrix_presence.check.target import Target
 from matrix_presence.check.timers import Timers
@@ -37,8 +37,8 @@ class Lab:
     source: AccountSource
     #: What there is, of what checks can need.
     has: Collection[Need] = ()
-    #: The server of ours that federates with the target; None without `--federation`.
-    peer: Any = None
+    #: The servers of ours that federate with the target; None without `--federation`.
+    peers: Peers | None = None
     #: As whom we act; None without `--as-token`.
     appservice: AppService | None = None
     #: Restarts the target; for checks that have said to need it.

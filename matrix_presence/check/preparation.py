@@ -87,7 +87,7 @@ class Preparation:
                 lab.appservice = await self._appservice(reactor, asked)
                 has.add(Need.APPSERVICE)
             if asked.federation:
-                lab.peer = await self._peers(reactor, asked)
+                lab.peers = await self._peers(reactor, asked)
                 has.add(Need.PEER)
         except BaseException:
             await self.put_away()

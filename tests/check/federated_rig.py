@@ -132,7 +132,7 @@ class FederatedCheckTestCase(TestCase):
             made = agent(self.memory, self.reactor, {}, lambda: False, *more)
             agents[check.number] = made
             lab = Lab(target, TIMERS, Staying(), {Need.NEW_ACCOUNT, Need.PEER})
-            lab.peer = Peers(partial(self.open_peer, check.number, made))
+            lab.peers = Peers(partial(self.open_peer, check.number, made))
             altered = attrs.evolve(check, run=partial(_run, check, made))
             running.append(run_checks(lab, [altered], 1, lambda result: None))
         results = [result for one in self.finished(running) for result in one]

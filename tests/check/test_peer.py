@@ -39,7 +39,7 @@ class PeerTestCase(TestCase):
         self.two = self.peer("two.test")
         self.peers = Peers(self.open_peer, most=2)
         target = Target(self.internet, "https://two.test", self.clock)
-        lab = Lab(target, Timers(), Given([]), peer=self.peers)
+        lab = Lab(target, Timers(), Given([]), peers=self.peers)
         account = Account("@a:two.test", "token")
         cast = Cast(account, account, account, "!room:two.test")
         self.bench = Bench(lab, cast, lab.conversation())

@@ -11,7 +11,7 @@ from matrix_presence.check.conversation import Conversation
 from matrix_presence.check.peer.hearing import Hearing
 from matrix_presence.check.peer.joining import Joining
 from matrix_presence.check.peer.server import Peer
-from matrix_presence.check.peer.visitor import target_name
+from matrix_presence.check.peer.visitor import peers_of, target_name
 from matrix_presence.check.target import NoAnswer, Target
 from matrix_presence.check.verdicts import Skipped
 
@@ -42,7 +42,7 @@ class Visit(Joining, Hearing):
         Raises:
             Skipped: there is only one.
         """
-        return self.begin(self.bench, await self.bench.lab.peer.another())
+        return self.begin(self.bench, await peers_of(self.bench).another())
 
     def another_user(self) -> str:
         """A further user of the peer."""
@@ -59,7 +59,7 @@ async def stranger(bench: Bench) -> Visit:
     Raises:
         Skipped: the target cannot be reached by its name.
     """
-    visit = Visit.begin(bench, await bench.lab.peer.first())
+    visit = Visit.begin(bench, await peers_of(bench).first())
     trouble = visit.peer.trouble
     name = visit.target_name
     if name not in trouble:

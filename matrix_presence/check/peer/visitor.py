@@ -6,6 +6,7 @@ import attrs
 
 from matrix_presence.check.bench import Bench
 from matrix_presence.check.conversation import Conversation
+from matrix_presence.check.peer.peers import Peers
 from matrix_presence.check.peer.server import Peer
 
 
@@ -27,6 +28,13 @@ class Visitor:
         return target_name(self.bench)
 
 
+def peers_of(bench: Bench) -> Peers:
+    """The servers of ours, for a check that has said to need one."""
+    peers = bench.lab.peers
+    assert peers is not None, "the check has said that it needs one"
+    return peers
+
+
 def target_name(bench: Bench) -> str:
     """By which name the target federates."""
-    return bench.lab.peer.target_name or bench.server_name
+    return peers_of(bench).target_name or bench.server_name
