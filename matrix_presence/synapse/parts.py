@@ -72,7 +72,6 @@ class Parts:
             slot_width=slot_width(config),
         )
         cache.show_local(config.local)
-        cache.show_local(config.local)
         cache.position = store.get_current_presence_token()
         self.readiness = Readiness(clock)
         self.peers = Peers(own)
