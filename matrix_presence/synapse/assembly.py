@@ -109,18 +109,12 @@ def _taken_over(homeserver: HomeServer, config: ModuleConfig) -> SynapsePresence
         for edu_type in LETTERS:
             take = partial(presence.incoming_letter, edu_type)
             registry.edu_handlers[edu_type] = take
-    if own.lenient_rate_limit:
-        # Ours governs: it loses nothing, and counts changes, not syncs.
-        relays.lift_limits(homeserver)
     if own.profiles:
         for name in write_profiles():
             logger.warning("What %s shows of presence has no profiles", name)
     notifier.add_replication_callback(parts.memberships.poke)
     if own.all_messages_are_activity:
         watch(notifier, homeserver.is_mine_id, presence.active)
-    # Read when the database was opened; it would be kept for ever.
-    store.take_presence_startup_info()
-    show_sizes(homeserver, parts.cache)
     if own.metrics:
         measure(homeserver.hostname, parts)
     # Later, because both may ask for a presence handler themselves.
@@ -131,6 +125,13 @@ def _taken_over(homeserver: HomeServer, config: ModuleConfig) -> SynapsePresence
         parts.readiness.then(
             lambda: answer_briefly(homeserver, source, parts.listeners)
         )
+    # Last of all: what Synapse's own presence could not do without.
+    if own.lenient_rate_limit:
+        # Ours governs: it loses nothing, and counts changes, not syncs.
+        relays.lift_limits(homeserver)
+    # Read when the database was opened; it would be kept for ever.
+    store.take_presence_startup_info()
+    show_sizes(homeserver, parts.cache)
     homeserver.get_reactor().callWhenRunning(
         lambda: Deferred.fromCoroutine(parts.start())
     )

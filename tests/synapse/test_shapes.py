@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar
 from unittest import mock
 
 from synapse import server as synapse_server
@@ -13,13 +15,17 @@ from synapse.server import HomeServer
 from synapse.storage.databases.main.presence import PresenceStore
 
 import matrix_presence.synapse
-from matrix_presence.synapse import shapes
+from matrix_presence.synapse import assembly, shapes
 from tests.synapse import STOCK_GETTER
 from tests.synapse.in_process import InProcessTestCase
 
 
 class AlteredTests(InProcessTestCase):
     """Each time one thing that the module relies on is another, or gone."""
+
+    sections: ClassVar[Mapping[str, Any]] = MappingProxyType(
+        {"rc_presence": {"per_user": {"per_second": 20, "burst_count": 200}}}
+    )
 
     def setUp(self) -> None:
         """Begin before anything of the module has happened."""
@@ -77,6 +83,17 @@ class AlteredTests(InProcessTestCase):
         with mock.patch.dict(package), mock.patch.dict(sys.modules, {name: None}):
             package.pop("assembly", None)
             self.stays("assembly")
+
+    def test_takeover_that_fails_at_its_end(self) -> None:
+        """What Synapse's own presence goes by is as it was configured."""
+
+        def measure(server_name: str, parts: Any) -> None:
+            raise ValueError("a name is taken")
+
+        self.patch(assembly, "measure", measure)
+        self.stays("a name is taken")
+        limit = self.homeserver.config.ratelimiting.rc_presence_per_user
+        self.assertEqual(200, limit.burst_count)
 
     def test_getter_that_is_built_otherwise(self) -> None:
         """There is no way in."""
