@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
+
+logger = logging.getLogger(__name__)
 
 
 class Readiness:
@@ -42,7 +45,10 @@ class Readiness:
         self.is_ready = True
         later, self._later = self._later, []
         for do in later:
-            do()
+            try:
+                do()
+            except Exception:  # Everybody else is still waiting.
+                logger.exception("Something that had to wait for presence failed")
         waiting, self._waiting = self._waiting, []
         for done in waiting:
             done.callback(None)

@@ -149,6 +149,19 @@ class LoadingTests(SynapseTestCase):
         self.loaded()
         self.assertEqual(0, len(self.presence.parts.listeners))
 
+    def test_what_fails_then_fails_alone(self) -> None:
+        """What else has waited is done, and questions are answered."""
+        done: list[str] = []
+        readiness = self.presence.parts.readiness
+        readiness.then(lambda: [].pop())
+        readiness.then(lambda: done.append("the next"))
+        asking = Deferred.fromCoroutine(self.presence.current_state_for_user(ALICE))
+        self.loaded()
+        self.assertEqual(["the next"], done)
+        self.assertEqual("stored", self.successResultOf(asking).status_msg)
+        (said,) = self.logged_errors()
+        self.assertIn("pop from empty list", said)
+
     def test_request_that_goes_away_waits_no_more(self) -> None:
         """And takes nothing along."""
         asking = Deferred.fromCoroutine(self.presence.current_state_for_user(ALICE))
