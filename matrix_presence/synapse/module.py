@@ -73,10 +73,11 @@ class PresenceModule:
         """Presence lists are asked for when the listeners start, just after this."""
         try:
             from matrix_presence.synapse.list_paths import install_lists
-        except ImportError as absent:
+
+            install_lists()
+        except Exception as absent:
+            # A module that fails here keeps Synapse from starting.
             logger.info("There are no presence lists: %s", absent)
-            return
-        install_lists()
 
     def _parts(self) -> Parts | None:
         """Our presence, if this process of the homeserver has it."""

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 from unittest import mock
 
+from synapse import rest
 from synapse import server as synapse_server
 from synapse.handlers.presence import PresenceHandler
 from synapse.notifier import _NotifierUserStream
@@ -15,7 +16,8 @@ from synapse.server import HomeServer
 from synapse.storage.databases.main.presence import PresenceStore
 
 import matrix_presence.synapse
-from matrix_presence.synapse import assembly, shapes
+from matrix_presence.synapse import assembly, list_paths, shapes
+from matrix_presence.synapse.handler import SynapsePresence
 from tests.synapse import STOCK_GETTER
 from tests.synapse.in_process import InProcessTestCase
 
@@ -104,6 +106,22 @@ class AlteredTests(InProcessTestCase):
         """There is none either."""
         self.without(synapse_server, "cache_in_self")
         self.stays("another way")
+
+    def test_paths_that_are_found_otherwise(self) -> None:
+        """There are no presence lists; all the rest is ours."""
+        stock = [
+            register
+            for name, group in rest.SERVLET_GROUPS.items()
+            for register in group
+            if name != "media" and register is not list_paths._register
+        ]
+        self.patch(rest, "SERVLET_GROUPS", {"clients": stock})
+        super().setUp()
+        alice = self.person("alice")
+        path = f"unstable/presence/list/{alice.user_id}"
+        self.assertEqual(404, self.ask("GET", path, None, alice).code)
+        self.put(alice, "online", status_msg="ours")
+        self.assertIsInstance(self.presence, SynapsePresence)
 
 
 def _unwrapped(homeserver: HomeServer) -> Any:
