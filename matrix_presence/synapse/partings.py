@@ -18,8 +18,8 @@ from matrix_presence.ids import server_of
 
 #: Given who is gone out of whose sight: both are told.
 Part = Callable[[BitMap, BitMap], None]
-#: Given user ids and a destination: it is told that they are offline.
-Tell = Callable[[Sequence[str], str], None]
+#: Given user ids and destinations: these are told that those are offline.
+Tell = Callable[[Sequence[str], Sequence[str]], None]
 
 
 class PartingLog:
@@ -58,7 +58,7 @@ class Partings:
 
     Args:
         part: shows it to clients.
-        tell: tells another server.
+        tell: tells other servers.
     """
 
     def __init__(
@@ -101,8 +101,9 @@ class Partings:
         if cache.users.is_local[user]:
             if user in cache.present:
                 left = cache.servers.in_room(room) - servers_of(cache, (user,))
-                for name in [cache.servers.names[server] for server in left]:
-                    self._tell([user_id], name)
+                if left:
+                    # A large room may be the last one shared with thousands.
+                    self._tell([user_id], [cache.servers.names[one] for one in left])
             return
         name = server_of(user_id)
         server = cache.servers.find(name)
@@ -111,4 +112,4 @@ class Partings:
         members = cache.rooms.members_of((room,)) - cache.servers.users
         gone = (members & cache.present) - visible_to(cache, server)
         if gone:
-            self._tell([cache.users.ids[one] for one in gone], name)
+            self._tell([cache.users.ids[one] for one in gone], [name])

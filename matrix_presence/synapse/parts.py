@@ -173,8 +173,8 @@ class Parts:
             if self.receiver.lists is not None:
                 self.receiver.lists.polled = self.sender.tell
 
-    def _part(self, user_ids: Sequence[str], destination: str) -> None:
-        """A server that may not know of these users any more is told a last word."""
+    def _part(self, user_ids: Sequence[str], destinations: Sequence[str]) -> None:
+        """Servers that may not know of these users any more are told a last word."""
         if not (self.config.federation_outgoing and self.tracks):
             return
         states = [UserPresenceState.default(user_id) for user_id in user_ids]
@@ -182,9 +182,9 @@ class Parts:
         done = in_background(
             self._homeserver,
             "presence_out",
-            lambda: queue.send_presence_to_destinations(states, [destination]),
+            lambda: queue.send_presence_to_destinations(states, destinations),
         )
-        done.addErrback(log_failure, "Another server could not be told")
+        done.addErrback(log_failure, "Other servers could not be told")
 
     def _tell_appservices(self, tick: Tick) -> None:
         users = self.cache.users

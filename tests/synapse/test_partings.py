@@ -94,6 +94,22 @@ class PartingTests(PartingTestCase):
         self.pass_time(1)
         self.assertEqual([("far", BOB, "offline")], heard)
 
+    def test_servers_of_a_large_room_are_told_at_once(self) -> None:
+        """By one call to Synapse's sender, however many they are."""
+        self.inject_join(self.room_id, DAVE)
+        self.inject_join(self.room_id, "@erin:further")
+        self.pass_time(10)
+        calls: list[set[str]] = []
+
+        async def send(states: Any, destinations: Any) -> None:
+            calls.append(set(destinations))
+
+        sender: Any = self.homeserver.get_federation_sender()
+        sender.send_presence_to_destinations = send
+        self.leave(self.alice, self.room_id)
+        self.pass_time(1)
+        self.assertEqual([{"far", "further"}], calls)
+
 
 class NoPartingTests(PartingTestCase):
     """With `leaving_ends_presence` switched off."""
