@@ -7,6 +7,8 @@ whose change was shown to others.
 
 from __future__ import annotations
 
+from collections import Counter
+
 from synapse.handlers.presence import (
     bump_active_time_counter,
     federation_presence_counter,
@@ -84,6 +86,9 @@ class Counters:
         self._active += bytes(missing)
         self.flush(0)
         self._notified.inc(len(tick.urgent) + len(tick.casual))
+        # By locality: thousands may have changed, and there are a few reasons.
+        reasons: Counter[tuple[str, str]] = Counter()
+        transitions: Counter[tuple[str, int, int]] = Counter()
         for some, is_urgent in ((tick.urgent, True), (tick.casual, False)):
             for user in some:
                 before, now = self._shown[user], users.presence(user)
@@ -91,10 +96,7 @@ class Counters:
                 locality = "local" if users.is_local[user] else "remote"
                 if before != now:
                     reason = "state_change"
-                    names = {"from": MODERN_NAMES[before], "to": MODERN_NAMES[now]}
-                    state_transition_counter.labels(
-                        locality=locality, **names, **self._labels
-                    ).inc()
+                    transitions[locality, before, now] += 1
                 elif is_urgent:
                     reason = "status_msg_change"
                 elif active != self._active[user]:
@@ -103,10 +105,17 @@ class Counters:
                     reason = "last_active_change_online"
                 else:
                     reason = "last_active_change_not_online"
-                notify_reason_counter.labels(
-                    locality=locality, reason=reason, **self._labels
-                ).inc()
+                reasons[locality, reason] += 1
                 self._shown[user], self._active[user] = now, active
+        for (locality, reason), number in reasons.items():
+            notify_reason_counter.labels(
+                locality=locality, reason=reason, **self._labels
+            ).inc(number)
+        for (locality, before, now), number in transitions.items():
+            names = {"from": MODERN_NAMES[before], "to": MODERN_NAMES[now]}
+            state_transition_counter.labels(
+                locality=locality, **names, **self._labels
+            ).inc(number)
 
 
 class CountedHandler(PresenceHandler):
