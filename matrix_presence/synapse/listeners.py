@@ -23,8 +23,8 @@ from matrix_presence.cache.presence_cache import PresenceCache
 from matrix_presence.synapse.partings import PartingLog
 from matrix_presence.waiting import Waiting
 
-#: Users woken in one turn of the reactor: each composes a whole sync, which takes some
-#: milliseconds.
+#: Users woken in one turn of the reactor: each may compose a whole sync, which takes
+#: some milliseconds.
 _A_TURN = 3
 
 
@@ -59,14 +59,12 @@ class Listeners(Waiting):
     def opened(self, user_id: str) -> None:
         """A poll of this user begins; it ends with `closed`."""
         polls = self._polls
-        count = polls[user_id] = polls.get(user_id, 0) + 1
-        if count == 1:
-            self.users.add(self._cache.users.intern(user_id))
+        polls[user_id] = polls.get(user_id, 0) + 1
+        user = self._cache.users.intern(user_id)
+        self.users.add(user)
         # Who has no stream there will begin with what is there then.
-        if user_id in self._notifier.user_to_user_stream:
-            user = self._cache.users.intern(user_id)
-            if self._has_news(user):
-                self.changed(BitMap([user]), urgent=True)
+        if self._has_news(user):
+            self.changed(BitMap([user]), urgent=True)
 
     def closed(self, user_id: str) -> None:
         """A poll that `opened` was called for has returned."""
@@ -124,7 +122,10 @@ class Listeners(Waiting):
 
     def _poke(self, users: list[int]) -> None:
         notifier, ids = self._notifier, self._cache.users.ids
-        everything = notifier.event_sources.get_current_token()
+        # It asks each stream of Synapse's where it stands.
+        everything = (
+            None if self.presence_only else notifier.event_sources.get_current_token()
+        )
         now = int(self._clock.seconds() * 1000)
         for user in users:
             stream = notifier.user_to_user_stream.get(ids[user])
@@ -132,11 +133,9 @@ class Listeners(Waiting):
                 continue
             # A poll that has not begun to wait, or looks for something else right now,
             # sees by the token that it has to look again.
-            token = everything
-            if self.presence_only:
-                token = stream.current_token.copy_and_replace(
-                    StreamKeyType.PRESENCE, self._cache.position
-                )
+            token = everything or stream.current_token.copy_and_replace(
+                StreamKeyType.PRESENCE, self._cache.position
+            )
             waiting = stream.update_and_fetch_deferreds(token, now)
             self.woken += 1
             with PreserveLoggingContext():
