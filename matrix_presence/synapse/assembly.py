@@ -119,7 +119,8 @@ def _taken_over(homeserver: HomeServer, config: ModuleConfig) -> SynapsePresence
         measure(homeserver.hostname, parts)
     # Later, because both may ask for a presence handler themselves.
     parts.readiness.then(lambda: _let_modules_read(homeserver, source))
-    if own.sliding_sync_connects and hasattr(homeserver, "get_sliding_sync_handler"):
+    has_sliding = hasattr(homeserver, "get_sliding_sync_handler")
+    if own.sliding_sync_connects and has_sliding and parts.tracks:
         parts.readiness.then(lambda: keep_connected(homeserver, parts))
     if own.presence_only_answers and hasattr(homeserver, "get_sync_handler"):
         parts.readiness.then(

@@ -247,6 +247,8 @@ class UntrackedTests(InProcessTestCase):
         self.done("PUT", f"v3/{alice.path}", {"presence": "online"}, alice)
         self.done("PUT", f"v3/{alice.path}", {"presence": "sleepy"}, alice)
         self.sync(alice)
+        path = "unstable/org.matrix.simplified_msc3575/sync?timeout=0"
+        self.done("POST", path, {"conn_id": "one", "lists": {}}, alice)
         self.send(alice, room_id, "m.room.message")
         self.edu({"push": [{"user_id": DAVE, "presence": "online"}]})
         for user_id in (ALICE, DAVE):
