@@ -102,24 +102,17 @@ def _newcomers(cache: PresenceCache, joiners: BitMap, before: BitMap) -> BitMap:
     return BitMap([one for one in came if not servers.is_among(one, before)])
 
 
-def worth_telling(
-    cache: PresenceCache, users: BitMap, now: int, *, knows_them: bool = False
-) -> BitMap:
+def worth_telling(cache: PresenceCache, users: BitMap, now: int) -> BitMap:
     """Those of whom there is more to say than that nothing is known.
 
-    Args:
-        knows_them: the one to be told may have seen them as they were before, so that
-            somebody who hides is worth telling too.
+    Also who hides: whoever is told may have shared a room with them before, and still
+    show them as they were then.
     """
     present = users & cache.present
     columns, since = cache.users, now - _LONG_GONE
     offline = [
         user
         for user in users - present
-        if columns.status_msg[user]
-        or (
-            columns.last_active_ts[user] > since
-            and (knows_them or not columns.is_hidden(user))
-        )
+        if columns.status_msg[user] or columns.last_active_ts[user] > since
     ]
     return present | BitMap(offline)

@@ -69,6 +69,9 @@ class Destinations:
         Args:
             is_end: whether nothing is sent from now on.
         """
+        if is_end:
+            # What the rows before say of them has to be carried on.
+            self.meet(now)
         return self._kept.rows(now, is_end=is_end)
 
     def meet(self, now: int) -> None:
@@ -187,7 +190,7 @@ class Destinations:
             return
         if self.pings.is_first(destination):
             # What it was to be told before a restart is lost: it hears of everybody.
-            worth = interest.worth_telling(self._cache, visible, now, knows_them=True)
+            worth = interest.worth_telling(self._cache, visible, now)
         else:
             worth = visible & self._cache.present
         if worth:

@@ -67,8 +67,11 @@ class KeptDestinations:
     def met(self, destination: int, now: int) -> None:
         """This destination was not known before."""
         row = self._waiting.pop(self._servers.names[destination], None)
-        if self._is_complete and (row is None or not row.owed):
-            self._pings.knows(destination)
+        if self._is_complete:
+            if row is None or not row.owed:
+                self._pings.knows(destination)
+            else:
+                self._pings.has_missed_something(destination, now)
         is_admitted = self._admission.meet(destination)
         if row is not None:
             self.changed.add(destination)
@@ -98,6 +101,7 @@ class KeptDestinations:
         if is_end:
             known = [index[name] for name in self._stored if name in index]
             self.changed |= outbox.pending | outbox.under_way | BitMap(known)
+            self.changed |= self._pings.unmet()
         rows = [self._row(destination, is_end) for destination in self.changed]
         self.changed.clear()
         if self._waiting and now - self._waiting_since >= _PATIENCE:
@@ -116,7 +120,11 @@ class KeptDestinations:
 
     def _row(self, destination: int, is_end: bool) -> DestinationRow:
         outbox, how = self._outbox, self._backoff.of(destination)
-        owes = destination in outbox.pending or destination in outbox.under_way
+        owes = (
+            destination in outbox.pending
+            or destination in outbox.under_way
+            or self._pings.owes_everybody(destination)
+        )
         return DestinationRow(
             self._servers.names[destination],
             how.failures,

@@ -16,6 +16,8 @@ from matrix_presence.cache.wheel import Wheel
 
 #: ms of a slot of the wheel.
 SLOT = 1000
+#: ms within which those hear of everybody who missed something by a restart.
+_SOON = 10_000
 
 
 class Pings:
@@ -44,6 +46,8 @@ class Pings:
         self._slots = array("q")
         #: Destinations that have heard of everybody since the start.
         self._met = BitMap()
+        #: Those that missed something by a restart and have not been told yet.
+        self._missed = BitMap()
         self.wheel = Wheel(self._slots, SLOT)
 
     def meet(self, now: int) -> range:
@@ -63,6 +67,11 @@ class Pings:
         """It has missed nothing by a restart."""
         self._met.add(destination)
 
+    def has_missed_something(self, destination: int, now: int) -> None:
+        """By a restart, and few others have: it need not wait as long as they all."""
+        self._missed.add(destination)
+        self._plan(destination, now + int(_SOON * self._chance()))
+
     def begin_anew(self, destination: int, when: int) -> None:
         """It has been told nothing for a while: at `when` it hears of everybody."""
         self._met.discard(destination)
@@ -73,7 +82,12 @@ class Pings:
         return self._next_ts[destination]
 
     def introduced(self, destination: int, now: int) -> None:
-        """It has just come in and hears of everybody there is to hear of."""
+        """It has just come in and hears of everybody there is to hear of.
+
+        If it was in before, it may need to hear of more: that ping stays.
+        """
+        if destination in self._missed:
+            return
         self._met.add(destination)
         wait = self._interval * (1 + self._chance()) / 2
         self._plan(destination, now + int(wait))
@@ -81,6 +95,7 @@ class Pings:
     def pinged(self, destination: int, now: int) -> None:
         """It is told now, and again after the interval, a little less each time."""
         self._met.add(destination)
+        self._missed.discard(destination)
         wait = self._interval * (0.9 + self._chance() / 10)
         self._plan(destination, now + int(wait))
 
@@ -95,6 +110,14 @@ class Pings:
     def is_first(self, destination: int) -> bool:
         """Whether it has not been told of everybody since the start."""
         return destination not in self._met
+
+    def owes_everybody(self, destination: int) -> bool:
+        """Whether it has yet to be told of everybody since the start."""
+        return destination not in self._met and self._next_ts[destination] > 0
+
+    def unmet(self) -> BitMap:
+        """Those that may have to be told of everybody, as they have not been yet."""
+        return BitMap(range(len(self._next_ts))) - self._met
 
     def forget(self, destination: int) -> None:
         """There is nobody to tell it of."""

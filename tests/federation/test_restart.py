@@ -180,6 +180,19 @@ class OwedTests(RestartTestCase):
         self.successResultOf(self.server.stop())
         self.assertEqual({}, self.rows())
 
+    def test_what_is_owed_does_not_wait_for_the_ping(self) -> None:
+        """It is told in seconds, even if it takes two restarts to get there (C-11)."""
+        federation = HeldFederation()
+        self.server = self.start(federation)
+        self.server.room(ROOM, ALICE, REMOTE)
+        self.put("unavailable", "lunch")
+        self.restart()
+        self.restart()
+        self.assertEqual({"there": DestinationRow("there", owed=True)}, self.rows())
+        self.federation.down.clear()
+        self.pass_time(11)
+        self.assertIn("there", self.told())
+
     def test_servers_that_share_nothing_any_more_are_forgotten(self) -> None:
         """Rows of servers that nobody meets again do not pile up."""
         store = self.server.store
