@@ -19,7 +19,7 @@ from matrix_presence.ids import server_of
 #: Given who is gone out of whose sight: both are told.
 Part = Callable[[BitMap, BitMap], None]
 #: Given user ids and destinations: these are told that those are offline.
-Tell = Callable[[Sequence[str], Sequence[str]], None]
+Tell = Callable[[Sequence[str], list[str]], None]
 
 
 class PartingLog:

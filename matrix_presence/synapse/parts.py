@@ -173,7 +173,7 @@ class Parts:
             if self.receiver.lists is not None:
                 self.receiver.lists.polled = self.sender.tell
 
-    def _part(self, user_ids: Sequence[str], destinations: Sequence[str]) -> None:
+    def _part(self, user_ids: Sequence[str], destinations: list[str]) -> None:
         """Servers that may not know of these users any more are told a last word."""
         if not (self.config.federation_outgoing and self.tracks):
             return
