@@ -35,6 +35,8 @@ from matrix_presence.wire.canonical import canonical
 
 #: Seconds until an answer has to be there.
 PATIENCE = 30.0
+#: Characters of a refusal that are read.
+_LONGEST_TEXT = 200
 
 _MAX_AGE = re.compile(r"(?:^|[\s,])max-age=\"?([0-9]{1,12})", re.IGNORECASE)
 
@@ -227,7 +229,7 @@ def _read(response: IResponse, body: bytes) -> dict[str, Any]:
         answer = None
     if response.code != 200:
         said = answer if isinstance(answer, dict) else {}
-        errcode, error = (str(said.get(key, ""))[:200] for key in ("errcode", "error"))
+        errcode, error = _text(said.get("errcode")), _text(said.get("error"))
         raise Refused(response.code, errcode, error)
     if isinstance(answer, list) and len(answer) == 2:
         # Version 1 of some endpoints repeats the status: `[200, {…}]`.
@@ -235,6 +237,11 @@ def _read(response: IResponse, body: bytes) -> dict[str, Any]:
     if not isinstance(answer, dict):
         raise BadAnswer("the answer is no JSON object")
     return answer
+
+
+def _text(said: object) -> str:
+    """A text to be shown; what is none may be nested too deeply to be made one."""
+    return said[:_LONGEST_TEXT] if type(said) is str else ""
 
 
 @implementer(IBodyProducer)

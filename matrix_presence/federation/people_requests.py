@@ -11,6 +11,7 @@ import attrs
 from matrix_presence.federation.client import BadAnswer, Bounds, FederationClient
 from matrix_presence.ids import server_of
 from matrix_presence.wire.canonical import canonical
+from matrix_presence.wire.nesting import can_be_written
 
 _V1 = "/_matrix/federation/v1"
 #: The keys of hundreds of devices, or a page of rooms.
@@ -83,6 +84,8 @@ class PeopleRequests:
         answer = await self.client.post(
             destination, path, canonical(dict(wish)), _LARGE
         )
+        if not can_be_written(answer):
+            raise BadAnswer("the answer is nested too deeply")
         chunk = answer.get("chunk")
         if type(chunk) is not list or not all(type(room) is dict for room in chunk):
             raise BadAnswer("there is no list of rooms in the answer")
@@ -104,5 +107,5 @@ def _by_user(
     return {
         user_id: said
         for user_id, said in found.items()
-        if user_id in wanted and type(said) is dict
+        if user_id in wanted and type(said) is dict and can_be_written(said)
     }

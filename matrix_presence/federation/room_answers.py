@@ -15,6 +15,9 @@ from matrix_presence.federation.client import BadAnswer
 from matrix_presence.ids import is_server_name
 from matrix_presence.wire.room_versions import ROOM_VERSIONS, RoomVersion
 
+#: Characters. Source: appendices, "Room Versions".
+_LONGEST_VERSION = 32
+
 Pdu = dict[str, Any]
 """An event as it came, of which nothing is known but that it is an object."""
 
@@ -56,9 +59,12 @@ def read_template(
     """
     # Servers of old know one version only.
     identifier = answer.get("room_version", "1")
-    version = ROOM_VERSIONS.get(identifier) if type(identifier) is str else None
+    if type(identifier) is not str:
+        raise BadAnswer("the version of the room is no text")
+    version = ROOM_VERSIONS.get(identifier)
     if version is None:
-        raise BadAnswer(f"the room has a version that is unknown here: {identifier!r}")
+        shown = identifier[:_LONGEST_VERSION]
+        raise BadAnswer(f"the room has a version that is unknown here: {shown!r}")
     event = answer.get("event")
     if type(event) is not dict:
         raise BadAnswer("there is no event in the answer")

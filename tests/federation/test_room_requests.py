@@ -27,6 +27,8 @@ from tests.federation.servers import Internet, Server
 ROOM, ALICE, EVENT_ID = "!room/1:there", "@alice:here", "$event/+"
 V1, V2 = "/_matrix/federation/v1", "/_matrix/federation/v2"
 PDU = {"type": "m.room.member", "room_id": ROOM, "content": {}}
+#: Our parser takes it, and neither our encoder nor `repr` does.
+DEEP = b"[" * 1010 + b"]" * 1010
 
 
 class IncompatibleVersion(MatrixError):
@@ -51,7 +53,7 @@ class AskingTestCase(TestCase):
         self.asked: list[tuple[str, Any]] = []
 
     def answer(self, method: str, path: str, answer: Any) -> None:
-        """Answer this, an exception by refusing, from now on."""
+        """Answer this, an exception by refusing, bytes as they are, from now on."""
         signed = SignedRequests(
             self.there.authentication.origin_of, self.there.heard.append
         )
@@ -65,7 +67,7 @@ class AskingTestCase(TestCase):
             self.asked.append((call.request.uri.decode(), content))
             if isinstance(answer, Exception):
                 raise answer
-            return 200, answer
+            return answer if type(answer) is bytes else (200, answer)
 
         self.there.router.add(method, path.removeprefix("/"), endpoint)
 
@@ -143,6 +145,8 @@ class TemplateTests(AskingTestCase):
                 self.setUp()
                 answer = {"room_version": version, "event": self.template()}
                 self.fails(self.make_join(answer), BadAnswer)
+        self.setUp()
+        self.fails(self.make_join(b'{"room_version": %b}' % DEEP), BadAnswer)
 
     def test_a_refusal_says_why(self) -> None:
         """With the status and the errcode of the other server (C-80)."""
@@ -342,6 +346,16 @@ class PeopleTests(AskingTestCase):
         found = self.ask(self.people.claim_keys("there", {bob: {"D": "a"}}))
         self.assertEqual({bob: {"D": {"a:1": "k"}}}, found)
         self.assertEqual({"one_time_keys": {bob: {"D": "a"}}}, self.asked[-1][1])
+
+    def test_what_could_not_be_told_to_clients_is_left_out(self) -> None:
+        """Of keys that of one user, of rooms the whole page: they are too deep."""
+        bob, eve = "@bob:there", "@eve:there"
+        keys = b'{"device_keys": {"@bob:there": {"D": {}}, "@eve:there": {"E": %b}}}'
+        self.answer("POST", f"{V1}/user/keys/query", keys % DEEP)
+        found = self.ask(self.people.device_keys("there", {bob: [], eve: []}))
+        self.assertEqual({bob: {"D": {}}}, found["device_keys"])
+        self.answer("POST", f"{V1}/publicRooms", b'{"chunk": [{"x": %b}]}' % DEEP)
+        self.fails(self.people.public_rooms("there", {}), BadAnswer)
 
     def test_devices_and_rooms_are_lists(self) -> None:
         """Anything else is refused."""

@@ -415,6 +415,10 @@ class ClientTests(ServersTestCase):
         body = json.dumps({"errcode": "M_FORBIDDEN", "error": "no"}).encode()
         refused = self.failureResultOf(self.ask(403, body), Refused).value
         self.assertEqual("answered 403 M_FORBIDDEN no", str(refused))
+        for errcode in (b"7", b"[" * 1020 + b"]" * 1020):
+            odd = self.ask(500, b'{"error": {}, "errcode": %b}' % errcode)
+            refused = self.failureResultOf(odd, Refused).value
+            self.assertEqual("answered 500", str(refused))
         refused = self.failureResultOf(self.ask(502, b"<html>"), Refused).value
         self.assertEqual((502, "answered 502"), (refused.status, str(refused)))
 

@@ -341,6 +341,13 @@ class CallTests(TestCase):
             response = self.connection.request("PUT", "/x", raw=raw)
             self.assertEqual((response.status, response.errcode), (400, "M_NOT_JSON"))
 
+    def test_body_that_could_not_be_passed_on_is_refused(self) -> None:
+        """What is read can be written again, inside of an answer too."""
+        for depth, status in ((130, 200), (180, 200), (250, 400), (1000, 400)):
+            raw = b'{"a":' * depth + b"1" + b"}" * depth
+            response = self.connection.request("PUT", "/x", raw=raw)
+            self.assertEqual(status, response.status, depth)
+
     def test_body_that_is_no_object_is_bad_json(self) -> None:
         """JSON that is not an object: M_BAD_JSON (A-23)."""
         value: Any

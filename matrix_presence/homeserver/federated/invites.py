@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
+import orjson
 
 from matrix_presence.errors import BadJson, Forbidden, InvalidParam
+from matrix_presence.homeserver.drafts import MAX_EVENT_BYTES
 from matrix_presence.homeserver.events import Event
 from matrix_presence.homeserver.federated.acl import check_acl
 from matrix_presence.homeserver.federated.checks import PduChecks
@@ -18,6 +20,7 @@ from matrix_presence.homeserver.refusals import IncompatibleRoomVersion
 from matrix_presence.ids import server_of
 from matrix_presence.web.call import Answer, Call
 from matrix_presence.web.routes import Router
+from matrix_presence.wire.nesting import can_be_written
 from matrix_presence.wire.room_versions import ROOM_VERSIONS, RoomVersion
 
 #: Stripped state that is kept of what comes with an invite.
@@ -96,12 +99,17 @@ def stripped(room_state: object) -> list[dict[str, Any]]:
     Since v1.16 of the specification the events come whole.
     """
     found = room_state if type(room_state) is list else []
-    return [
+    told = [
         {key: event[key] for key in ("type", "state_key", "sender", "content")}
         for event in found[:_MOST_STATE]
         if type(event) is dict
         and all(type(event.get(key)) is str for key in ("type", "state_key", "sender"))
         and type(event.get("content")) is dict
+    ]
+    return [
+        event
+        for event in told
+        if can_be_written(event) and len(orjson.dumps(event)) <= MAX_EVENT_BYTES
     ]
 
 

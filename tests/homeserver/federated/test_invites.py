@@ -10,6 +10,7 @@ from twisted.internet.task import Clock
 from matrix_presence.federation.client import Refused
 from matrix_presence.homeserver.drafts import Draft
 from matrix_presence.homeserver.events import Event
+from matrix_presence.homeserver.federated.invites import stripped
 from matrix_presence.wire.room_versions import ROOM_VERSIONS
 from tests.homeserver.federated.rig import FederatedTestCase
 from tests.web.connection import Connection
@@ -151,11 +152,19 @@ class InviteTests(FederatedTestCase):
     def test_what_is_told_of_the_room_is_looked_at(self) -> None:
         """What is no stripped state is left out."""
         nonsense = [7, {}, SHOWN[0] | {"content": 1}, SHOWN[0] | {"type": None}]
+        nonsense.append(SHOWN[0] | {"content": {"name": "x" * 65536}})
         self.invite(invite_room_state=[*nonsense, SHOWN[0] | {"more": 1}])
         told = self.invites()[ROOM]["invite_state"]["events"]
         self.assertEqual([SHOWN[0]], told[:-1])
         self.invite(invite_room_state="nothing")
         self.assertEqual(1, len(self.invites()[ROOM]["invite_state"]["events"]))
+
+    def test_what_no_client_could_be_told_is_left_out(self) -> None:
+        """It would spoil each /sync that shows it."""
+        deep: dict[str, Any] = {}
+        for _ in range(200):
+            deep = {"a": deep}
+        self.assertEqual([], stripped([SHOWN[0] | {"content": deep}]))
 
     def test_an_invite_is_taken_back(self) -> None:
         """By the server that sent it, and by no other."""
