@@ -40,6 +40,22 @@ class CreateRoomTests(RoomsTestCase):
             listed = self.get(ALICE, f"directory/list/room/{quote(room_id)}")
             self.assertEqual(listed["visibility"], body.get("visibility", "private"))
 
+    def test_a_room_begins_with_what_the_rules_need(self) -> None:
+        """In the order in which each allows the next (C-83)."""
+        room_id = self.post(ALICE, "createRoom", {"preset": "public_chat"})["room_id"]
+        room = self.rooms.get(room_id)
+        assert room is not None
+        self.assertEqual(
+            [
+                ("m.room.create", ""),
+                ("m.room.member", ALICE),
+                ("m.room.power_levels", ""),
+                ("m.room.join_rules", ""),
+                ("m.room.history_visibility", ""),
+            ],
+            [event.key for event in room.timeline][:5],
+        )
+
     def test_everything_at_once(self) -> None:
         """Name, topic, alias, own state, power levels and invites are all there."""
         encryption = {"algorithm": "m.megolm.v1.aes-sha2"}

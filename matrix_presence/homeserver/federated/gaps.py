@@ -22,7 +22,8 @@ from matrix_presence.homeserver.rooms import Rooms
 
 logger = logging.getLogger(__name__)
 
-#: Events asked for at a time, and how often: a longer gap is left open.
+#: Events asked for at a time, and how often: a longer gap is left open. What they rest
+#: on is not asked for more often either.
 _A_REQUEST = 50
 _REQUESTS = 10
 #: Gaps that are being closed for one server, and ms until it may try again.
@@ -74,9 +75,11 @@ class Gaps:
 
     async def _close(self, room: Room, origin: str, event: Event) -> None:
         between = await self._between(room, origin, event)
+        asked = 0
         for each in [*between, event]:
-            if _resting_on(room, [each], between):
+            if asked < _REQUESTS and _resting_on(room, [each], between):
                 await self._learn_auth_chain(room, origin, each)
+                asked += 1
         first = ([*between, event])[0]
         if _before(room, [first], between) and first.depth > _depth(room) + 1:
             await self._catch_up(room, origin, first)

@@ -250,6 +250,10 @@ class Outgoing:
         if isinstance(outcome, Failure) and outcome.check(CancelledError):
             return None  # The server stops.
         known = self._destinations[name]
+        if isinstance(outcome, Failure):
+            # A fault of ours, which would come again at once.
+            self._backoff.failed(known.index, self._now())
+            self._sweep_later()
         # Something may have come in its last moment.
         if known.unsent and known.index not in self._backoff.failing:
             self._ready[name] = None
@@ -294,8 +298,10 @@ class Outgoing:
 
 def _log_refusals(name: str, results: dict[str, object]) -> None:
     for event_id, result in results.items():
-        if isinstance(result, dict) and "error" in result:
-            logger.info("%s refuses %s: %s", name, event_id, result["error"])
+        why = result.get("error") if isinstance(result, dict) else None
+        # Anything else may be nested too deeply to be made a text.
+        if isinstance(why, str):
+            logger.info("%s refuses %s: %s", name, event_id, why)
 
 
 _MEET = """

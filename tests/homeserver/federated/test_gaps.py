@@ -201,6 +201,26 @@ class LyingTests(FederatedTestCase):
         self.pass_time(60)
         self.assertEqual({event.event_id: {}}, self.far.send("a.test", event.pdu))
 
+    def test_what_events_rest_on_is_not_asked_for_without_end(self) -> None:
+        """However many events rest on what nobody has; those are refused."""
+        rootless = [
+            self.far.message(
+                self.room, MALLORY, str(number), auth_events=[f"$a{number}"]
+            )
+            for number in range(20)
+        ]
+        self.told = {"events": [event.pdu for event in rootless]}
+        event = self.far.message(
+            self.room,
+            MALLORY,
+            "hello",
+            prev_events=[each.event_id for each in rootless],
+        )
+        self.far.send("a.test", event.pdu)
+        asked = [path for _, path in self.internet.asked if b"/event_auth/" in path]
+        self.assertEqual(10, len(asked))
+        self.assertEqual(["hello"], self.here.texts(self.room_id))
+
     def test_who_is_not_in_the_room_is_not_asked(self) -> None:
         """It is no use asking strangers about the past."""
         stranger = self.peer("stranger.test")

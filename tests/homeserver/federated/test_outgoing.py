@@ -319,6 +319,44 @@ class OutgoingTests(RoomsTestCase):
         self.pass_time()
         self.assertEqual([["readable"]], self.brought(self.far))
 
+    def test_what_goes_wrong_here_is_not_repeated_at_once(self) -> None:
+        """The server is left alone as if it were down."""
+        room_id = self.shared_room()
+        tries: list[str] = []
+
+        async def break_down(destination: str, pdus: bytes) -> Any:
+            tries.append(destination)
+            raise RuntimeError("a fault of ours")
+
+        self.patch(self.link, "send_pdus", break_down)
+        self.say(ALICE, room_id, "once more")
+        for _ in range(10):
+            self.pass_time()
+        self.assertEqual(["far.test"], tries)
+        (error,) = self.logged_errors()
+        self.assertIn("a fault of ours", error)
+
+    def test_a_refusal_that_is_no_text_is_one_all_the_same(self) -> None:
+        """Whatever is in its place is not even logged (C-41)."""
+        room_id = self.shared_room()
+        deep: list[Any] = []
+        for _ in range(1010):
+            deep = [deep]
+        sent: list[str] = []
+
+        async def refused(destination: str, pdus: bytes) -> Any:
+            sent.append(destination)
+            return {"$a": {"error": deep}, "$b": deep, "$c": {"error": "no"}}
+
+        self.patch(self.link, "send_pdus", refused)
+        with self.assertLogs("matrix_presence.homeserver.federated", "INFO") as logged:
+            self.say(ALICE, room_id, "one")
+            self.pass_time()
+        self.assertEqual(1, len(logged.output))
+        self.say(ALICE, room_id, "two")
+        self.pass_time()
+        self.assertEqual(["far.test", "far.test"], sent)
+
 
 def _said(pdu: dict[str, Any]) -> str:
     """The text of a message, or the membership of whom."""
