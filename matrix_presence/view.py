@@ -214,7 +214,8 @@ class PresenceView:
         ids, profiles = users.ids, users.profiles
         flags_of, last_active_ts = users.flags, users.last_active_ts
         status_msg = users.status_msg
-        events = []
+        events: list[dict[str, Any]] = []
+        append = events.append
         # The same as `_content`, written out: a first sync goes round thousands of
         # times, and the calls would be half of it.
         for user in selected:
@@ -227,15 +228,15 @@ class PresenceView:
                 content["last_active_ago"] = now - active_ts if now > active_ts else 0
             if text := status_msg[user]:
                 content["status_msg"] = text
-            if user in profiles:
+            if profiles and user in profiles:
                 with_profile(content, profiles[user])
-            user_id = ids[user]
-            if era.is_old:
-                content["user_id"] = user_id
-            told = {"type": "m.presence", "sender": user_id, "content": content}
-            if era.has_event_ids:
+            append({"type": "m.presence", "sender": ids[user], "content": content})
+        if era.is_old:
+            for told in events:
+                told["content"]["user_id"] = told["sender"]
+        if era.has_event_ids:
+            for user, told in zip(selected, events, strict=True):
                 told["event_id"] = self._event_id(user, users.position[user])
-            events.append(told)
         if only.fields is not None:
             return [only_fields(one, only.fields) for one in events]
         return events
