@@ -208,7 +208,8 @@ class DeviceInputs:
     ) -> int:
         before = self.cache.devices.read(row) if row else UNKNOWN
         after = synced(before, stated, now, self.timeouts)
-        is_change = (before.presence, before.hold) != (after.presence, after.hold)
+        # Its presence and its hold.
+        is_change = before[:2] != after[:2]
         wait = self._sync_limit.take(user, now) if is_change else 0
         if wait:
             # Connected all the same; what it says comes when the limit allows.

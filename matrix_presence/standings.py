@@ -10,6 +10,7 @@ from matrix_presence.cache.presence_cache import PresenceCache
 from matrix_presence.cache.users import HIDDEN, PRESENCE, SHOWN_ACTIVE, TOLD
 from matrix_presence.persistence import Persistence
 from matrix_presence.rules.devices import Device, timed_out
+from matrix_presence.rules.states import OFFLINE
 from matrix_presence.rules.timeouts import Timeouts
 from matrix_presence.rules.users import (
     Shown,
@@ -65,8 +66,10 @@ class Standings:
             deadline = min(deadline, fades) if deadline else fades
         if deadline:
             cache.wheel.put(user, deadline)
-        told = users.flags[user] & TOLD
-        users.flags[user] = told | HIDDEN if hidden else told
+        flags = users.flags[user]
+        told = flags & TOLD
+        if hidden != (flags & HIDDEN != 0):
+            users.flags[user] = told | HIDDEN if hidden else told
         users.last_active_ts[user] = last_active_ts
         self._dirty.add(user)
         if presence != told & PRESENCE:
@@ -89,15 +92,16 @@ class Standings:
 
     def show(self, user: int, presence: int, active: bool, *, urgent: bool) -> None:
         """Others see this of the user from the next tick on."""
-        users, present = self._cache.users, self._cache.present
+        users = self._cache.users
+        was_offline = users.flags[user] & PRESENCE == OFFLINE
         users.show(user, presence, active)
         users.shown_active_ts[user] = users.last_active_ts[user]
-        if presence:
-            present.add(user)
-        else:
-            present.discard(user)
+        if presence == OFFLINE:
+            self._cache.present.discard(user)
             if not self._keep_status:
                 users.status_msg[user] = None
+        elif was_offline:
+            self._cache.present.add(user)
         self._ticks.changed(user, urgent=urgent)
 
     def announce(self, user: int) -> None:

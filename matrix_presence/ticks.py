@@ -66,9 +66,10 @@ class Ticks:
         self._positions = positions
         self._waiting = waiting
         self._delay = delay
-        #: Who changed since the last tick, and whose change is one of state.
-        self._changed = BitMap()
+        #: Whose state changed since the last tick, and of whom there is a newer
+        #: activity; who is in both counts as the first.
         self._urgent = BitMap()
+        self._casual = BitMap()
         self._joins: list[tuple[int, int]] = []
         self._farewells: list[tuple[int, BitMap]] = []
         self._listed: list[tuple[int, int, ListNews]] = []
@@ -93,9 +94,7 @@ class Ticks:
 
     def changed(self, user: int, *, urgent: bool) -> None:
         """What others see of this user has changed."""
-        self._changed.add(user)
-        if urgent:
-            self._urgent.add(user)
+        (self._urgent if urgent else self._casual).add(user)
         if self._timer is None:
             self._schedule(self._delay)
 
@@ -123,8 +122,10 @@ class Ticks:
         For a sync that is about to show it: what it shows is then behind its position,
         and its next poll is not woken by the same thing (A-87).
         """
-        if user in self._changed and len(self._changed) == 1:
-            self.tick()
+        urgent, casual = self._urgent, self._casual
+        if user in urgent or user in casual:
+            if urgent.union_cardinality(casual) == 1:
+                self.tick()
 
     def settle_joins(self) -> None:
         """Show at once the joins that the next tick would show.
@@ -166,15 +167,22 @@ class Ticks:
             self._timer = self._clock.callLater(_RETRY, self.tick)
 
     def _pending(self) -> bool:
-        return bool(self._changed or self._joins or self._farewells or self._listed)
+        return bool(
+            self._urgent
+            or self._casual
+            or self._joins
+            or self._farewells
+            or self._listed
+        )
 
     async def _show(self) -> None:
         try:
             position = await self._positions.allocate()
         finally:
             self._ticking = False
-        changed, self._changed = self._changed, BitMap()
         urgent, self._urgent = self._urgent, BitMap()
+        casual, self._casual = self._casual, BitMap()
+        changed = urgent | casual
         joins, self._joins = self._joins, []
         farewells, self._farewells = self._farewells, []
         listed, self._listed = self._listed, []
@@ -196,7 +204,7 @@ class Ticks:
         if joins:
             meeting = cache.rooms.carrying_among({room for room, _ in joins})
             self._waiting.changed(cache.rooms.members_of(meeting), urgent=True)
-        casual = changed - urgent
+        casual -= urgent
         self._wake(urgent, casual)
         if self.observers:
             pairs = [(observer, observed) for observer, observed, _ in listed]

@@ -15,17 +15,19 @@ activity undoes it by itself (B-42) and a poll cannot (B-45).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import IntEnum
+from functools import partial
 from typing import NamedTuple
 
 from matrix_presence.rules.states import (
+    AVAILABILITY,
     BUSY,
     FREE_FOR_CHAT,
     IDLING,
     OFFLINE,
     ONLINE,
     UNAVAILABLE,
-    availability,
     is_proactive,
 )
 from matrix_presence.rules.timeouts import Timeouts
@@ -67,6 +69,11 @@ class Device(NamedTuple):
     #: How many syncs are open.
     syncing: int
 
+
+#: `Device` with all its facts in one argument, in half the time of the constructor:
+#: what changes is read as one and becomes another.
+device_of: Callable[[tuple[int, int, int, int, int, int]], Device]
+device_of = partial(tuple.__new__, Device)
 
 #: A device we have not heard of, or no longer.
 UNKNOWN = Device(OFFLINE, NOT_HELD, ONLINE, 0, 0, 0)
@@ -143,31 +150,29 @@ def synced(device: Device, stated: int | None, now: int, timeouts: Timeouts) -> 
     """
     if stated == OFFLINE:
         return _synced_in_hiding(device, now, timeouts)
-    hidden = device.hold == HIDDEN_BY_STATUS and stated != ONLINE
-    if hidden or device.hold == KEPT:
-        return device._replace(syncing=device.syncing + 1, last_seen_ts=now)
-    shown = device.hold != HIDDEN_BY_STATUS and is_connected(device, now, timeouts)
-    before = device.presence if shown else OFFLINE
-    presence, available = _stated_by_sync(device, before, stated)
+    before, hold, available, last_active_ts, _, syncing = device
+    if hold == KEPT or (hold == HIDDEN_BY_STATUS and stated != ONLINE):
+        return device._replace(syncing=syncing + 1, last_seen_ts=now)
+    if hold == HIDDEN_BY_STATUS or not is_connected(device, now, timeouts):
+        before = OFFLINE
+    presence, available = _stated_by_sync(before, available, stated)
     # Only an edge is activity: a poll that goes on in the same state is not (B-18).
-    proactive = availability(presence) > availability(before)
-    return Device(
-        presence,
-        NOT_HELD,
-        available,
-        now if proactive else device.last_active_ts,
-        now,
-        device.syncing + 1,
-    )
+    if AVAILABILITY[presence] > AVAILABILITY[before]:
+        last_active_ts = now
+    return device_of((presence, NOT_HELD, available, last_active_ts, now, syncing + 1))
 
 
-def _stated_by_sync(device: Device, before: int, stated: int | None) -> tuple[int, int]:
-    """The presence and the available state after a sync that does not hide."""
+def _stated_by_sync(before: int, available: int, stated: int | None) -> tuple[int, int]:
+    """The presence and the available state after a sync that does not hide.
+
+    Args:
+        before: what the device shows.
+        available: what it would come back to.
+    """
     if before == BUSY:  # Only a status ends busy (B-50).
         return BUSY, BUSY
     if stated == UNAVAILABLE:
-        kept = ONLINE if before == OFFLINE else device.available
-        return UNAVAILABLE, kept
+        return UNAVAILABLE, ONLINE if before == OFFLINE else available
     if stated is not None:
         # A continued poll that says online is no choice against free for chat.
         continued = stated == ONLINE and before in IDLING
@@ -175,7 +180,7 @@ def _stated_by_sync(device: Device, before: int, stated: int | None) -> tuple[in
         return chosen, chosen
     if before == OFFLINE:
         return ONLINE, ONLINE
-    return device.available, device.available
+    return available, available
 
 
 def _synced_in_hiding(device: Device, now: int, timeouts: Timeouts) -> Device:

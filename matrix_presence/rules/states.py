@@ -40,16 +40,11 @@ BY_NAME = {name: PRESENCES[number] for number, name in enumerate(NAMES)}
 
 #: How available a state is, as the second seed orders them. Busy is a kind of online
 #: here: it outranks online when devices are summed up, but it is not more available.
-_AVAILABILITY = (0, 1, 2, 3, 2)
+AVAILABILITY = (0, 1, 2, 3, 2)
 
 #: States that fade when nothing is done: the server makes them unavailable (B-40,
 #: B-49). Busy does not: someone in a call does not touch the keyboard (B-50).
 IDLING = (ONLINE, FREE_FOR_CHAT)
-
-
-def availability(presence: int) -> int:
-    """The level of availability, 0 for offline to 3 for free for chat (B-4)."""
-    return _AVAILABILITY[presence]
 
 
 def is_proactive(before: int, after: int) -> bool:
@@ -59,5 +54,5 @@ def is_proactive(before: int, after: int) -> bool:
     online or free for chat once more at the same level does too: it is a status
     that was set (A-29, X-4).
     """
-    gain = _AVAILABILITY[after] - _AVAILABILITY[before]
+    gain = AVAILABILITY[after] - AVAILABILITY[before]
     return gain > 0 or (gain == 0 and after in IDLING)

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matrix_presence.rules.states import (
+    AVAILABILITY,
     BY_NAME,
     NAMES,
     PRESENCES,
     Presence,
-    availability,
     is_proactive,
 )
 from tests.base import TestCase
@@ -53,13 +53,13 @@ class StateTests(TestCase):
 
     def test_availability_has_four_levels(self) -> None:
         """Offline is the lowest, then unavailable, online, free for chat (B-4)."""
-        levels = [availability(s) for s in (OFFLINE, UNAVAILABLE, ONLINE)]
+        levels = [AVAILABILITY[s] for s in (OFFLINE, UNAVAILABLE, ONLINE)]
         self.assertEqual([0, 1, 2], levels)
-        self.assertEqual(3, availability(FREE_FOR_CHAT))
+        self.assertEqual(3, AVAILABILITY[FREE_FOR_CHAT])
 
     def test_busy_is_as_available_as_online(self) -> None:
         """Busy outranks all devices, but it is not more available (B-5)."""
-        self.assertEqual(availability(ONLINE), availability(BUSY))
+        self.assertEqual(AVAILABILITY[ONLINE], AVAILABILITY[BUSY])
         self.assertGreater(BUSY, FREE_FOR_CHAT)
 
 
@@ -98,11 +98,11 @@ class ProactiveTests(TestCase):
     @given(states, states)
     def test_lowering_never_is(self, before: Presence, after: Presence) -> None:
         """Whatever the states are, less availability is no activity (B-15)."""
-        if availability(after) < availability(before):
+        if AVAILABILITY[after] < AVAILABILITY[before]:
             self.assertFalse(is_proactive(before, after))
 
     @given(states, states)
     def test_raising_always_is(self, before: Presence, after: Presence) -> None:
         """Whatever the states are, more availability is activity (B-14)."""
-        if availability(after) > availability(before):
+        if AVAILABILITY[after] > AVAILABILITY[before]:
             self.assertTrue(is_proactive(before, after))

@@ -10,7 +10,7 @@ from matrix_presence.rules.devices import (
     Device,
     Hold,
 )
-from matrix_presence.rules.states import IDLING, PRESENCES, Presence, availability
+from matrix_presence.rules.states import AVAILABILITY, IDLING, PRESENCES, Presence
 from tests.base import TestCase
 from tests.rules.happening import (
     MINUTE,
@@ -86,7 +86,7 @@ class StatusTests(TestCase):
         # What was kept for an application service may be older than idle: online
         # after it would have passed already.
         begins_anew = device.hold == Hold.KEPT and state in IDLING
-        if availability(state) < availability(stands(device, now)) and not begins_anew:
+        if AVAILABILITY[state] < AVAILABILITY[stands(device, now)] and not begins_anew:
             after = put(device, state, now)
             self.assertEqual(device.last_active_ts, after.last_active_ts)
 
