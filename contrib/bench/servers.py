@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -24,12 +25,21 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 
 
+#: Where systems begin to take the ports of outgoing connections from.
+_EPHEMERAL = 32768
+
+
 def free_port() -> int:
-    """A TCP port on loopback that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """A TCP port on loopback that nobody listens on at this moment.
+
+    None that an outgoing connection could be given: a server that is started again
+    later would find it taken.
+    """
+    while True:
+        port = random.randrange(10_000, _EPHEMERAL)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Server:
