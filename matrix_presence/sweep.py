@@ -11,7 +11,7 @@ from matrix_presence.handler import PresenceHandler
 logger = logging.getLogger(__name__)
 
 #: Users looked at in one turn of the reactor, a few milliseconds' work.
-_A_TURN = 500
+_A_TURN = 250
 
 
 class Sweep:

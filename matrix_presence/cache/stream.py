@@ -41,7 +41,14 @@ class ChangeLog:
 
     def append(self, position: int, users: BitMap) -> None:
         """These users changed at this position, the highest so far."""
-        self._entries.append(_Entry(position, position, users))
+        self.restore(position, position, users)
+
+    def restore(self, first: int, last: int, users: BitMap) -> None:
+        """These users changed from one position to another, all higher than before.
+
+        When exactly is in their column.
+        """
+        self._entries.append(_Entry(first, last, users))
         self._merge()
 
     def _merge(self) -> None:

@@ -26,6 +26,7 @@ from synapse.metrics import SERVER_NAME_LABEL
 from synapse.server import HomeServer
 
 from matrix_presence.cache.presence_cache import PresenceCache
+from matrix_presence.cache.users import PRESENCE, SHOWN_ACTIVE
 from matrix_presence.handler import PresenceHandler
 from matrix_presence.rules.states import ONLINE
 from matrix_presence.ticks import Tick
@@ -52,9 +53,8 @@ class Counters:
         self.incremental = get_updates_counter.labels(type="stream", **labels)
         self._received = federation_presence_counter.labels(**labels)
         self._notified = notified_presence_counter.labels(**labels)
-        #: By user: the state and the activity that others were shown last.
+        #: By user: the flags of the cache as others were shown them last.
         self._shown = bytearray()
-        self._active = bytearray()
 
     def received(self, number: int) -> None:
         """Another server told of so many of its users."""
@@ -74,16 +74,13 @@ class Counters:
 
     def start(self) -> None:
         """From now on changes count: all who are stored are loaded."""
-        users = self._cache.users
-        self._shown = bytearray(map(users.presence, range(len(users))))
-        self._active = bytearray(map(users.is_shown_active, range(len(users))))
+        self._shown = self._cache.users.flags.copy()
 
     def ticked(self, tick: Tick) -> None:
         """Others are shown these changes."""
         users = self._cache.users
-        missing = max(0, len(users) - len(self._shown))
-        self._shown += bytes(missing)
-        self._active += bytes(missing)
+        shown, flags_of = self._shown, users.flags
+        shown += bytes(max(0, len(flags_of) - len(shown)))
         self.flush(0)
         self._notified.inc(len(tick.urgent) + len(tick.casual))
         # By locality: thousands may have changed, and there are a few reasons.
@@ -91,22 +88,22 @@ class Counters:
         transitions: Counter[tuple[str, int, int]] = Counter()
         for some, is_urgent in ((tick.urgent, True), (tick.casual, False)):
             for user in some:
-                before, now = self._shown[user], users.presence(user)
-                active = users.is_shown_active(user)
+                flags, flags_before = flags_of[user], shown[user]
+                before, now = flags_before & PRESENCE, flags & PRESENCE
                 locality = "local" if users.is_local[user] else "remote"
                 if before != now:
                     reason = "state_change"
                     transitions[locality, before, now] += 1
                 elif is_urgent:
                     reason = "status_msg_change"
-                elif active != self._active[user]:
+                elif (flags ^ flags_before) & SHOWN_ACTIVE:
                     reason = "current_active_change"
                 elif now == ONLINE:
                     reason = "last_active_change_online"
                 else:
                     reason = "last_active_change_not_online"
                 reasons[locality, reason] += 1
-                self._shown[user], self._active[user] = now, active
+                shown[user] = flags
         for (locality, reason), number in reasons.items():
             notify_reason_counter.labels(
                 locality=locality, reason=reason, **self._labels

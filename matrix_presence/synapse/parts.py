@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from heapq import merge
+from itertools import islice
 
 from pyroaring import BitMap
 from synapse.api.presence import UserPresenceState
@@ -51,7 +52,7 @@ logger = logging.getLogger(__name__)
 #: Stored users put into the cache in one go, some milliseconds' work.
 _ROWS_AT_ONCE = 500
 #: The same for who changed when.
-_CHANGES_AT_ONCE = 2000
+_CHANGES_AT_ONCE = 1000
 
 
 class Parts:
@@ -260,12 +261,12 @@ class Parts:
             after = rows[-1].observer, rows[-1].observed
         self.lists.restored(())
 
-    async def _restore_changes(self, changed: Iterable[tuple[int, int]]) -> None:
+    async def _restore_changes(self, changed: Iterator[tuple[int, int]]) -> None:
         """Who changed when, so that tokens of the life before are answered exactly."""
-        for number, (position, user) in enumerate(changed, 1):
-            self.cache.changes.append(position, BitMap([user]))
-            if number % _CHANGES_AT_ONCE == 0:
-                await deferLater(self._clock, 0)
+        while some := list(islice(changed, _CHANGES_AT_ONCE)):
+            users = BitMap([user for _, user in some])
+            self.cache.changes.restore(some[0][0], some[-1][0], users)
+            await deferLater(self._clock, 0)
 
     # How it ends.
 
