@@ -151,7 +151,7 @@ class PresenceService(Service):
             self.persistence.destinations = self.sender.rows
             if self.receiver.lists is not None:
                 self.receiver.lists.polled = self.sender.tell
-        self._sweep = Sweep(clock, self.handler, self.cache.wheel.width)
+        self._sweep = Sweep(clock, self.handler, self.ticks, self.cache.wheel.width)
         self._admits: Callable[[str], bool] = lambda name: True
         self._toggle(config)
         if not config.federation_outgoing:

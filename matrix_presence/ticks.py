@@ -116,6 +116,11 @@ class Ticks:
         self._listed.append((observer, observed, news))
         self._schedule(0)
 
+    @property
+    def waiting_changes(self) -> int:
+        """How many changes wait for a tick, about: a user may count twice."""
+        return len(self._urgent) + len(self._casual)
+
     def hasten(self, user: int) -> None:
         """Show this user's change at once, if it is the only one that waits.
 

@@ -162,6 +162,11 @@ class JournaledTicks(Ticks):
         else:
             super().changed(user, urgent=urgent)
 
+    @property
+    def waiting_changes(self) -> int:
+        """How many changes wait for a tick, those among them that came during one."""
+        return super().waiting_changes + len(self._late)
+
     def _schedule(self, delay: int) -> None:
         # After a quiet time there is no need to gather: the write does it.
         since = self._clock.seconds() * 1000 - self._began

@@ -123,7 +123,7 @@ class Parts:
         if own.leaving_ends_presence:
             leaving = Partings(cache, self.handler, self.ticks.parted, self._part)
             self.memberships.left = leaving.left
-        self._sweep = Sweep(clock, self.handler, cache.wheel.width)
+        self._sweep = Sweep(clock, self.handler, self.ticks, cache.wheel.width)
         self.sender: Sender | None = None
         #: Who is present only because they were before the restart.
         self._restored = BitMap()

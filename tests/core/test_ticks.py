@@ -57,6 +57,24 @@ class TickTests(CoreTestCase):
         self.assertIsNotNone(self.news())
         self.assertIsNone(self.news())
 
+    def test_those_who_time_out_together_are_shown_in_parts(self) -> None:
+        """As after a restart: no tick is so large that it holds the reactor (B-53)."""
+        began = self.server.handler.sync_began
+        ended = self.server.handler.sync_ended
+        for number in range(6000):
+            sync = began(f"@user{number}:hs", "PHONE", None)
+            assert sync is not None
+            ended(sync)
+        self.server.clock.advance(0.1)
+        sizes: list[int] = []
+        ticked = self.server.service.ticks.observers
+        ticked.append(lambda tick: sizes.append(len(tick.urgent | tick.casual)))
+        self.server.clock.advance(32)
+        for _ in range(200):
+            self.server.clock.advance(0.01)
+        self.assertEqual(6000, sum(sizes))
+        self.assertLess(max(sizes), 3000)
+
     def test_many_changes_wake_all_who_wait(self) -> None:
         """A tick with hundreds of changes reaches everybody, in slices."""
         everybody = [f"@user{number}:hs" for number in range(400)]
