@@ -6,8 +6,11 @@ A made-up day is replayed in virtual time: sessions on several devices, idling, 
 servers that are down or flap. Counted are the entries and the transactions that arrive.
 Beside them stand what one EDU for each change and server would be, changes being what
 others can see of a user, and what Synapse would send by its documented rules, as a
-model (see `synapse_rules`) and without its defects. In the end every server has to show
-what holds. Prints a table and one JSON line.
+model (see `synapse_rules`) and without its defects; and the least: an entry for each
+server that is up when a state or a status has outlived the window of a destination.
+Whoever tells states promptly cannot do with less, however they treat activity, and
+however they keep users from being timed out. In the end every server has to show what
+holds. Prints a table and one JSON line.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ from contrib.bench.neighbourhood import Peer, Shown, rooms_of
 from contrib.bench.report import print_json, print_table
 from contrib.bench.synapse_rules import SynapseRules
 from matrix_presence.interfaces import Requester
-from matrix_presence.rules.states import NAMES
+from matrix_presence.rules.states import NAMES, Presence
 from matrix_presence.testing import MemoryPresence
 from matrix_presence.ticks import Tick
 
@@ -34,6 +37,7 @@ from matrix_presence.ticks import Tick
 _LOST = 200
 #: Seconds after the day until everything has settled.
 _SETTLES = 3600.0
+_NEVER_SEEN = Presence.OFFLINE, None
 
 
 class Internet:
@@ -97,13 +101,31 @@ class Replay:
         }
         #: Changes, each once for each server that is told of it and is up.
         self.changes = 0
+        #: The same, of states and statuses alone that outlived the window.
+        self.least = 0
+        self._window = self.presence.service.config.destination_window / 1000
+        #: By user: the state and the status that outlived it last.
+        self._outlived: dict[int, tuple[int, str | None]] = {}
         self.presence.service.ticks.observers.append(self._ticked)
 
     def _ticked(self, tick: Tick) -> None:
         at = self.internet.now()
         for index in tick.urgent | tick.casual:
-            servers = self.servers_of[self._number_of[index]]
-            self.changes += sum(self.peers[one].is_up(at) for one in servers)
+            self.changes += self._servers_up(index, at)
+        for index in tick.urgent:
+            self.clock.callLater(self._window, self._outlive, index)
+
+    def _outlive(self, index: int) -> None:
+        """Count the user's state and status, if they are not what they were."""
+        users, at = self.presence.handler.cache.users, self.internet.now()
+        said = users.presence(index), users.status_msg[index]
+        if said != self._outlived.get(index, _NEVER_SEEN) and at < DAY:
+            self._outlived[index] = said
+            self.least += self._servers_up(index, at)
+
+    def _servers_up(self, index: int, at: float) -> int:
+        servers = self.servers_of[self._number_of[index]]
+        return sum(self.peers[one].is_up(at) for one in servers)
 
     def live(self, events: Sequence[Event]) -> None:
         """The day passes."""
@@ -183,10 +205,12 @@ def measure(users: int, servers: int) -> dict[str, float]:
         "megabytes": internet.bytes / 1e6,
         "synapse_entries": synapse.entries,
         "synapse_transactions": synapse.transactions,
+        "least": replay.least,
         "transactions_of_changes": transactions / replay.changes,
         "transactions_of_synapse": transactions / synapse.transactions,
         "entries_of_changes": entries / replay.changes,
         "entries_of_synapse": entries / synapse.entries,
+        "entries_of_least": entries / replay.least,
         "wrong": replay.wrong(),
     }
 
@@ -209,7 +233,7 @@ def main() -> None:
     args = parser.parse_args()
     users, servers = (30, 10) if args.quick else (args.users, args.servers)
     figures = measure(users, servers)
-    counts = [
+    counts: list[tuple[str, float, float | None]] = [
         ("ours", figures["entries"], figures["transactions"]),
         ("one EDU for each change", figures["changes"], figures["changes"]),
         (
@@ -217,9 +241,13 @@ def main() -> None:
             figures["synapse_entries"],
             figures["synapse_transactions"],
         ),
+        ("the least, if states are told promptly", figures["least"], None),
     ]
     print(f"A day of {users:,} users and {servers:,} servers")
-    rows = [(who, f"{told:,}", f"{sent:,}") for who, told, sent in counts]
+    rows = [
+        (who, f"{told:,}", "" if sent is None else f"{sent:,}")
+        for who, told, sent in counts
+    ]
     print_table(("", "entries", "transactions"), rows)
     print()
     rows = [

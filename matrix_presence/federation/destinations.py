@@ -184,18 +184,37 @@ class Destinations:
         if destination in self.admission.closed:
             self._ping_closed(destination, now)
             return
+        worth = self._worth_pinging(destination, now)
+        if worth:
+            self.outbox.tell(BitMap([destination]), worth, urgent=False)
+
+    def along(self, destination: int, now: int) -> BitMap:
+        """Of whom it is told with what it is sent anyway, instead of a ping soon."""
+        pings, present = self.pings, self._cache.present
+        if (
+            destination in self.admission.closed
+            or pings.is_first(destination)
+            or not pings.is_near(destination, now)
+            or not pings.whose_turn(destination, present, now)
+        ):
+            return _NOBODY
+        return self._worth_pinging(destination, now)
+
+    def _worth_pinging(self, destination: int, now: int) -> BitMap:
+        """Of whom it is told by a ping now, and that counts as sent."""
+        pings = self.pings
         visible = interest.visible_to(self._cache, destination)
         if not visible:
-            self.pings.forget(destination)
-            return
-        if self.pings.is_first(destination):
+            pings.forget(destination)
+            return _NOBODY
+        if pings.is_first(destination):
             # What it was to be told before a restart is lost: it hears of everybody.
             worth = interest.worth_telling(self._cache, visible, now)
         else:
-            worth = visible & self._cache.present
-        if worth:
-            self.outbox.tell(BitMap([destination]), worth, urgent=False)
-        self.pings.pinged(destination, now)
+            present = visible & self._cache.present
+            worth = pings.whose_turn(destination, present, now)
+        pings.pinged(destination, now)
+        return worth
 
     def _ping_closed(self, destination: int, now: int) -> None:
         until = self.admission.unwanted_until(destination)

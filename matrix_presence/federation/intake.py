@@ -41,15 +41,17 @@ class Intake:
             servers = cache.servers.of(viewers, cache.users.ids)
             self._tell(servers, BitMap([gone]))
         self._activity.told(tick.urgent)
+        self._pings.rounds.told(tick.urgent - cache.servers.users, now)
         for destinations, users in interest.changed(cache, tick.urgent):
             self._tell(destinations, users)
             yield
         self._activity.hold(tick.casual - cache.servers.users, now)
         for destinations, users, came_in in interest.introduced(cache, tick.joins, now):
             self._tell(destinations, users)
-            if came_in:
-                for destination in self._open(destinations):
-                    self._pings.introduced(destination, now)
+            for destination in self._open(destinations):
+                if came_in:
+                    self._introduce(destination, users, now)
+                self._pings.reached(destination, now)
             yield
         for pair in tick.listed:
             self._put_letter(pair, now)
@@ -71,11 +73,18 @@ class Intake:
             users, found = BitMap([user]), True
             if exposed is None:
                 self._activity.told(users)
+                self._pings.rounds.told(users, now)
                 for destinations, _ in interest.changed(self._cache, users):
                     self._tell(destinations, users, urgent=False)
             else:
                 self._tell(exposed, users, urgent=False)
         return found
+
+    def _introduce(self, destination: int, users: BitMap, now: int) -> None:
+        """It is told of these; if there are others, its ping is still to come."""
+        others = interest.visible_to(self._cache, destination) - users
+        if not interest.worth_telling(self._cache, others, now):
+            self._pings.introduced(destination, now)
 
     def _open(self, destinations: BitMap) -> BitMap:
         closed = self._admission.closed
@@ -101,7 +110,8 @@ class Intake:
             if destination not in self._admission.closed:
                 # A new observer is told at once (C-24), and pinged from now on.
                 news = BitMap([observed])
-                self._pings.introduced(destination, now)
+                self._introduce(destination, news, now)
+                self._pings.reached(destination, now)
         self._outbox.tell(BitMap([destination]), news)
 
     def _put_poll(self, pair: Pair) -> None:

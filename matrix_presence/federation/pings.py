@@ -1,7 +1,8 @@
 """When which destination is told again of everybody who is not offline (C-9).
 
 Other servers take users for offline of whom they hear nothing for too long. Each
-destination has a time of its own, so that no two are asked in step.
+destination has a time of its own, so that no two are asked in step. A ping is for those
+whose turn it is (see `rounds`), and comes often enough for nobody to be late.
 """
 
 from __future__ import annotations
@@ -13,18 +14,21 @@ from pyroaring import BitMap
 
 from matrix_presence.cache.servers import Servers
 from matrix_presence.cache.wheel import Wheel
+from matrix_presence.federation.rounds import Rounds
 
 #: ms of a slot of the wheel.
 SLOT = 1000
 #: ms within which those hear of everybody who missed something by a restart.
 _SOON = 10_000
+#: Pings in the time in which everybody has their turn once.
+_IN_AN_INTERVAL = 5
 
 
 class Pings:
     """The times of all destinations, and one wheel for them and for retries.
 
     Args:
-        interval: ms between two pings of a destination, at most.
+        interval: ms between two times that a destination is told of a user, at most.
         grace: ms by which others wait longer than that.
         chance: a number from 0 up to 1, another each time.
     """
@@ -37,11 +41,13 @@ class Pings:
         chance: Callable[[], float],
     ) -> None:
         self._servers = servers
-        self._interval = interval
+        self._interval = interval // _IN_AN_INTERVAL
         self._grace = grace
         self._chance = chance
         #: By destination: when it is pinged next, epoch ms.
         self._next_ts = array("q")
+        #: By destination: when it was pinged last, epoch ms; 0 if it was not yet.
+        self._last_ts = array("q")
         #: By destination: its slot in the wheel.
         self._slots = array("q")
         #: Destinations that have heard of everybody since the start.
@@ -49,6 +55,7 @@ class Pings:
         #: Those that missed something by a restart and have not been told yet.
         self._missed = BitMap()
         self.wheel = Wheel(self._slots, SLOT)
+        self.rounds = Rounds(interval - self._interval)
 
     def meet(self, now: int) -> range:
         """Plan for the servers that were not known before; these.
@@ -59,6 +66,7 @@ class Pings:
         met = range(len(self._next_ts), len(self._servers))
         for destination in met:
             self._next_ts.append(0)
+            self._last_ts.append(0)
             self._slots.append(0)
             self._plan(destination, now + int(self._grace * self._chance()))
         return met
@@ -82,21 +90,26 @@ class Pings:
         return self._next_ts[destination]
 
     def introduced(self, destination: int, now: int) -> None:
-        """It has just come in and hears of everybody there is to hear of.
+        """It has just come in and is told of everybody there is to tell it of."""
+        self.pinged(destination, now)
+        # Others may have come in with it.
+        self._plan(destination, now + int(self._interval * self._chance()))
 
-        If it was in before, it may need to hear of more: that ping stays.
-        """
-        if destination in self._missed:
-            return
-        self._met.add(destination)
-        wait = self._interval * (1 + self._chance()) / 2
-        self._plan(destination, now + int(wait))
+    def reached(self, destination: int, now: int) -> None:
+        """It is told of somebody: it is pinged from now on, if it was not."""
+        if not self._next_ts[destination]:
+            self._plan(destination, now)
 
     def pinged(self, destination: int, now: int) -> None:
-        """It is told now, and again after the interval, a little less each time."""
+        """It is told of all there is to tell it of, and again after a while.
+
+        Sooner than it has to be, and not always by as much: the same change may have
+        come to many destinations, and their pings with it.
+        """
         self._met.add(destination)
         self._missed.discard(destination)
-        wait = self._interval * (0.9 + self._chance() / 10)
+        self._last_ts[destination] = now
+        wait = self._interval * (3 + self._chance()) / 4
         self._plan(destination, now + int(wait))
 
     def _plan(self, destination: int, when: int) -> None:
@@ -106,6 +119,16 @@ class Pings:
     def is_due(self, destination: int, now: int) -> bool:
         """Whether its time has come; also if it was passed over then."""
         return 0 < self._next_ts[destination] <= now
+
+    def is_near(self, destination: int, now: int) -> bool:
+        """Whether the next ping may as well go with what is sent now."""
+        when = self._next_ts[destination]
+        return when > 0 and when - now <= self._interval // 2
+
+    def whose_turn(self, destination: int, users: BitMap, now: int) -> BitMap:
+        """Those of these of whom it is told with this ping."""
+        last = self._last_ts[destination]
+        return self.rounds.due(users, last, now) if last else users
 
     def is_first(self, destination: int) -> bool:
         """Whether it has not been told of everybody since the start."""

@@ -218,6 +218,8 @@ class Sender:
 
     def _send(self, destination: int, now: int) -> None:
         users = self.outbox.take(destination)
+        if along := self._destinations.along(destination, now):
+            users = users | along
         letters = self._letters.of(destination)
         written = self._letters.written(letters)
         if destination in self._admission.closed:
