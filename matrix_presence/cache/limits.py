@@ -21,12 +21,12 @@ class Buckets:
         self._burst = max(burst, 1.0)
         self._crowd = _CROWD
         #: What is left, and since when (epoch ms).
-        self._buckets: dict[int, tuple[float, int]] = {}
+        self._buckets: dict[int | str, tuple[float, int]] = {}
 
     def __len__(self) -> int:
         return len(self._buckets)
 
-    def take(self, user: int, now: int, cost: int = 1) -> int:
+    def take(self, one: int | str, now: int, cost: int = 1) -> int:
         """Take one token: 0 when there was one, else the ms until there will be.
 
         Args:
@@ -35,16 +35,16 @@ class Buckets:
         """
         if not self._per_ms:
             return 0
-        left = self._left(user, now)
+        left = self._left(one, now)
         if left < 1 - _ROUNDING:
             # At least 1: less would be read as allowed.
             return max(1, -int(-(1 - left) // self._per_ms))
-        self._buckets[user] = (left - cost, now)
+        self._buckets[one] = (left - cost, now)
         if len(self._buckets) > self._crowd:
             self._forget_full(now)
         return 0
 
-    def take_most(self, one: int, now: int, wanted: int) -> int:
+    def take_most(self, one: int | str, now: int, wanted: int) -> int:
         """Take as many tokens as there are, at most `wanted`; how many."""
         if not self._per_ms:
             return wanted
@@ -53,13 +53,13 @@ class Buckets:
         self._buckets[one] = (left - taken, now)
         return taken
 
-    def _left(self, user: int, now: int) -> float:
-        left, since = self._buckets.get(user, (self._burst, now))
+    def _left(self, one: int | str, now: int) -> float:
+        left, since = self._buckets.get(one, (self._burst, now))
         return min(self._burst, left + max(0, now - since) * self._per_ms)
 
     def _forget_full(self, now: int) -> None:
-        full = [user for user in self._buckets if self._left(user, now) >= self._burst]
-        for user in full:
-            del self._buckets[user]
+        full = [one for one in self._buckets if self._left(one, now) >= self._burst]
+        for one in full:
+            del self._buckets[one]
         # Twice what is left: a crowd that is really there is not searched each time.
         self._crowd = max(_CROWD, 2 * len(self._buckets))

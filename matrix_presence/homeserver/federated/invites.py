@@ -7,7 +7,8 @@ from typing import Any
 import attrs
 import orjson
 
-from matrix_presence.errors import BadJson, Forbidden, InvalidParam
+from matrix_presence.cache.limits import Buckets
+from matrix_presence.errors import BadJson, Forbidden, InvalidParam, LimitExceeded
 from matrix_presence.homeserver.drafts import MAX_EVENT_BYTES
 from matrix_presence.homeserver.events import Event
 from matrix_presence.homeserver.federated.acl import check_acl
@@ -25,6 +26,10 @@ from matrix_presence.wire.room_versions import ROOM_VERSIONS, RoomVersion
 
 #: Stripped state that is kept of what comes with an invite.
 _MOST_STATE = 50
+#: Invites that one server regains each second, and can bring in one go. A person is
+#: shown each of them, and it is kept.
+_PER_SECOND = 0.3
+_AT_ONCE = 50
 
 
 @attrs.frozen
@@ -34,6 +39,10 @@ class Invites:
     resident: Resident
     checks: PduChecks
     people: People
+    #: By the name of a server.
+    _limit: Buckets = attrs.field(
+        factory=lambda: Buckets(_PER_SECOND, _AT_ONCE), init=False
+    )
 
     async def invite(self, call: Call) -> Answer:
         """The invite with our signature; the user is shown it."""
@@ -58,6 +67,8 @@ class Invites:
         pdu: object,
         room_state: object,
     ) -> Answer:
+        if wait := self._limit.take(origin, self.resident.rooms.now()):
+            raise LimitExceeded(wait)
         try:
             event = await self.checks.checked(pdu, version)
         except BadPdu as reason:

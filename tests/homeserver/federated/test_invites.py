@@ -99,6 +99,22 @@ class InviteTests(FederatedTestCase):
         later = self.here.sync(self.bob, since=news["next_batch"])
         self.assertNotIn("rooms", later)
 
+    def test_a_server_cannot_flood_people_with_invites(self) -> None:
+        """It has to wait, while others do not, and then may go on (A-28)."""
+        other = self.event(state_key="@nobody:a.test")
+        told = [
+            self.assertRaises(Refused, self.invite, other).errcode for _ in range(70)
+        ]
+        self.assertEqual({"M_FORBIDDEN"}, {*told[:50]})
+        self.assertEqual("M_LIMIT_EXCEEDED", told[-1])
+        self.assertRefused(429, "M_LIMIT_EXCEEDED", self.event())
+        far, self.far = self.far, self.peer("other.test")
+        self.invite(self.event(sender="@mallory:other.test"))
+        self.assertEqual([ROOM], list(self.invites()))
+        self.far = far
+        self.pass_time(60)
+        self.invite()
+
     def test_clients_of_old_are_shown_it_too(self) -> None:
         """By the event stream, and by the initial sync (A-100)."""
         token = self.here.tokens[self.bob]
