@@ -118,7 +118,12 @@ def _ids(references: Iterable[Any]) -> list[str]:
 
 
 def client_event(
-    event: Event, now: int, device_id: str | None = None, *, in_room: bool = False
+    event: Event,
+    now: int,
+    device_id: str | None = None,
+    *,
+    in_room: bool = False,
+    is_outermost: bool = True,
 ) -> dict[str, Any]:
     """The event in the format of the client-server API.
 
@@ -127,6 +132,7 @@ def client_event(
         device_id: the device of the sender that asks, if it is the sender: it learns
             the transaction id with which it sent the event.
         in_room: leave out `room_id`, as /sync does.
+        is_outermost: whether this is not in another event.
     """
     unsigned: dict[str, Any] = {"age": max(0, now - event.origin_server_ts)}
     shown: dict[str, Any] = {
@@ -149,8 +155,10 @@ def client_event(
         unsigned["replaces_state"] = before.event_id
         unsigned["prev_sender"] = before.sender
         unsigned["prev_content"] = before.content
-    if event.redaction is not None:
-        unsigned["redacted_because"] = client_event(event.redaction, now)
+    # Not of who redacted the redaction: there may be a thousand of them, each of the
+    # one before, or two of each other.
+    if (because := event.redaction) is not None and is_outermost:
+        unsigned["redacted_because"] = client_event(because, now, is_outermost=False)
     if event.transaction is not None and event.transaction[0] == device_id:
         unsigned["transaction_id"] = event.transaction[1]
     return shown

@@ -10,12 +10,16 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 from matrix_presence.homeserver.drafts import Signer
-from matrix_presence.homeserver.events import Event, Standing
+from matrix_presence.homeserver.events import Event, Standing, StateKey
 from matrix_presence.homeserver.forks import state_before, state_with
 from matrix_presence.homeserver.journal import Journal
 from matrix_presence.homeserver.outside import OutsideMemberships
 from matrix_presence.homeserver.positions import Positions
-from matrix_presence.homeserver.redactions import redacted_by
+from matrix_presence.homeserver.redactions import (
+    redact_late,
+    redacted_by,
+    wait_for_target,
+)
 from matrix_presence.homeserver.room import Moves, Room
 from matrix_presence.homeserver.room_rows import EventRow, RoomRows
 from matrix_presence.homeserver.transactions import Transactions
@@ -158,7 +162,8 @@ class KnownRooms:
         if row.state_ids is not None:
             found = (room.find(event_id) for event_id in row.state_ids)
             state = {each.key: each for each in found if each and each.key}
-            self._index(room, event, room.begin(state, event))
+            moves, _ = self._begin(room, state, event)
+            self._index(room, event, moves)
             return
         event.parents = room.follow(event)
         if event.standing is Standing.PLACED:
@@ -166,14 +171,24 @@ class KnownRooms:
         else:
             room.hold(event)
 
+    def _begin(
+        self, room: Room, state: Mapping[StateKey, Event], event: Event
+    ) -> tuple[Moves, list[Event]]:
+        """Have the room begin anew; also what of its state was redacted before."""
+        moves = room.begin(state, event)
+        redact_late(room, event)
+        return moves, [each for each in state.values() if redact_late(room, each)]
+
     def _place(self, room: Room, event: Event) -> tuple[Event | None, Moves]:
         """Make the event part of the room; the event that it redacted, if it did."""
         target = redacted_by(room, event)
+        wait_for_target(room, event)
         state = state_with(room, event, state_before(room, event))
         moves = room.add(event, state)
         self._index(room, event, moves)
         if target is not None:
             target.redact(event)
+        redact_late(room, event)
         return target, moves
 
     def _index(self, room: Room, event: Event, moves: Moves) -> None:

@@ -1,4 +1,7 @@
-"""What the authorization rules leave to servers of who may redact what.
+"""What the authorization rules leave to servers of who may redact what, and when.
+
+A redaction may come before what it redacts. Then it waits, and it is for the state in
+which it came to say whether its sender had the right.
 
 Source: room versions, "Handling redactions".
 """
@@ -8,7 +11,7 @@ from __future__ import annotations
 from matrix_presence.errors import Forbidden, NotFound
 from matrix_presence.homeserver.events import Event
 from matrix_presence.homeserver.power_levels import PowerLevels
-from matrix_presence.homeserver.room import Room
+from matrix_presence.homeserver.room import EarlyRedaction, Room
 from matrix_presence.ids import server_of
 
 
@@ -39,5 +42,27 @@ def redacted_by(room: Room, event: Event) -> Event | None:
     target = room.events.get(event.redacts) if event.redacts else None
     if target is None or server_of(event.sender) == server_of(target.sender):
         return target
+    return target if _may_redact_all(room, event) else None
+
+
+def wait_for_target(room: Room, event: Event) -> None:
+    """Remember this event, about to be placed, if it redacts what has not come yet."""
+    if event.redacts and event.redacts not in room.events:
+        early = EarlyRedaction(event, _may_redact_all(room, event))
+        room.early_redactions.setdefault(event.redacts, []).append(early)
+
+
+def redact_late(room: Room, event: Event) -> bool:
+    """Take the content of this event away, which is placed, if that was to be done."""
+    for early in room.early_redactions.pop(event.event_id, ()):
+        redaction = early.event
+        if early.of_all or server_of(redaction.sender) == server_of(event.sender):
+            event.redact(redaction)
+            return True
+    return False
+
+
+def _may_redact_all(room: Room, event: Event) -> bool:
+    """Whether the sender of a redaction may redact the events of everybody."""
     levels = PowerLevels(room.version, room.state)
-    return target if levels.of_user(event.sender) >= levels.to("redact") else None
+    return levels.of_user(event.sender) >= levels.to("redact")

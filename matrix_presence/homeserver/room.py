@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from matrix_presence.homeserver.events import Event, Standing, StateKey
 from matrix_presence.homeserver.unread import Unread
@@ -24,6 +25,14 @@ Moves = dict[str, str | None]
 """The membership before, of each user whose membership has changed."""
 
 
+class EarlyRedaction(NamedTuple):
+    """A redaction that came before what it redacts."""
+
+    event: Event
+    #: Whether its sender had the right to redact what anybody had sent.
+    of_all: bool
+
+
 class Room:
     """A room, with all of its events in memory."""
 
@@ -36,6 +45,8 @@ class Room:
         self.events: dict[str, Event] = {}
         #: The rest of what is known: what others rest on, and what is not shown.
         self.others: dict[str, Event] = {}
+        #: By the id of what they redact, which has not come yet.
+        self.early_redactions: dict[str, list[EarlyRedaction]] = {}
         #: The current state.
         self.state: dict[StateKey, Event] = {}
         self.joined: set[str] = set()

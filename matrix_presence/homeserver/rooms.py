@@ -181,9 +181,11 @@ class Rooms(KnownRooms):
         known = {key: room.find(each.event_id) or each for key, each in state.items()}
         event.parents = ()
         self._reposition(room, event)
-        moves = room.begin(known, event)
+        moves, redacted = self._begin(room, known, event)
         self._index(room, event, moves)
         self._rows.write(event)
+        for each in redacted:
+            self._rows.write_pdu(each)
         self._rows.write_entry(event, known.values())
         self._tell(room, moves)
         return room
