@@ -52,7 +52,7 @@ class Admission:
         names, before = self._servers.names, self.refused
         self.refused = BitMap([one for one in met if not admits(names[one])])
         self.closed = self.refused | BitMap(self._unwanted)
-        return self.refused - before, before - self.refused - self.closed
+        return self.refused - before, before - self.refused
 
     def unwanted(self, destination: int, until: int) -> None:
         """It wants no presence until then (epoch ms)."""

@@ -78,6 +78,8 @@ class Destinations:
         """Those that were not known before are from now on."""
         for destination in self.pings.meet(now):
             self._kept.met(destination, now)
+            if destination in self.admission.refused:
+                self.letters.drop(destination)
 
     def admit(self, admits: Callable[[str], bool], now: int) -> None:
         """From now on only those whose names pass are told anything.
@@ -90,8 +92,18 @@ class Destinations:
         for destination in refused:
             self._shut(destination)
         for destination in admitted:
-            self.pings.begin_anew(destination, now)
-            self._ping(destination, now)
+            if self.letters.put_unanswered(destination):
+                self.outbox.tell(BitMap([destination]), _NOBODY)
+            if destination not in self.admission.closed:
+                self.pings.begin_anew(destination, now)
+                self._ping(destination, now)
+
+    def letters_restored(self, now: int) -> BitMap:
+        """The destinations to whom a former life still has something to tell."""
+        untold = self.letters.restored(now)
+        for destination in self.admission.refused:
+            self.letters.drop(destination)
+        return untold - self.admission.refused
 
     def _shut(self, destination: int) -> None:
         self.outbox.drop(destination)
@@ -111,6 +123,9 @@ class Destinations:
             left: users who did not fit.
         """
         self._lives(destination)
+        if destination in self.admission.refused:
+            self.outbox.done(destination)
+            return
         self.outbox.done(destination, left)
         if self.letters.arrived(destination, letters, now):
             self.outbox.tell(BitMap([destination]), _NOBODY)

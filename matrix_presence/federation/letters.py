@@ -63,8 +63,22 @@ class Letters:
         """This destination is told of this entry, though it has not changed."""
         self._untold.add(destination, pair)
 
+    def put_unanswered(self, destination: int) -> bool:
+        """It is sent again what it has not answered; whether there is anything."""
+        lists, found = self._cache.lists, False
+        residents = self._cache.servers.residents(destination)
+        for observed in residents & lists.pending.observed:
+            for observer in lists.pending.by(observed):
+                found = True
+                # Nothing else is given up for what is sent again anyhow.
+                if self._untold.has_room(destination):
+                    self._untold.add(destination, (observer, observed))
+        return found
+
     def drop(self, destination: int) -> None:
-        """It is told of nothing that was for it until now."""
+        """It is told of nothing that was for it until now, and not again either."""
+        self._repeating.discard(destination)
+        self._retries.pop(destination, None)
         while pairs := self._untold.of(destination, _MOST):
             self._untold.told(destination, pairs)
 
@@ -136,7 +150,7 @@ class Letters:
         for destination, (when, wait) in list(self._retries.items()):
             if when > now:
                 continue
-            if not self._put_unanswered(destination):
+            if not self.put_unanswered(destination):
                 # All of them are answered.
                 self._repeating.discard(destination)
                 del self._retries[destination]
@@ -147,14 +161,3 @@ class Letters:
             self._retries[destination] = now + _LAST, wait
         self._next_ts = min((when for when, _ in self._retries.values()), default=0)
         return again
-
-    def _put_unanswered(self, destination: int) -> bool:
-        lists, found = self._cache.lists, False
-        residents = self._cache.servers.residents(destination)
-        for observed in residents & lists.pending.observed:
-            for observer in lists.pending.by(observed):
-                found = True
-                # Nothing else is given up for what is sent again anyhow.
-                if self._untold.has_room(destination):
-                    self._untold.add(destination, (observer, observed))
-        return found

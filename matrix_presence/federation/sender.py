@@ -108,7 +108,7 @@ class Sender:
         now = self._now()
         # Whoever failed before the restart is not asked again before their time.
         self._destinations.meet(now)
-        untold = self._letters.restored(now) - self._admission.refused
+        untold = self._destinations.letters_restored(now)
         if untold:
             self.outbox.tell(untold, _NOBODY, urgent=False)
             self._serve_soon()

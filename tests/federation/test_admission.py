@@ -126,6 +126,63 @@ class AdmissionTests(FederationTestCase):
         self.pass_time(7200, 5)
         self.assertNotIn("there", {name for name, _ in self.federation.sent})
 
+    def invite(self) -> None:
+        """Alice asks somebody there to be on her list."""
+        self.server.homeserver.add_user(ALICE)
+        self.successResultOf(change(self.server, ALICE, invite=[REMOTE]))
+        self.pass_time(20)
+
+    def invites(self) -> int:
+        """How many invites went there since the last call."""
+        sent, self.federation.sent = self.federation.sent, []
+        return sum(
+            edu["edu_type"] == INVITE
+            for name, edus in sent
+            for edu in edus
+            if name == "there"
+        )
+
+    def test_an_invite_is_not_repeated_there(self) -> None:
+        """Though nobody had answered it (C-29)."""
+        self.invite()
+        self.assertEqual(1, self.invites())
+        self.without("there")
+        self.pass_time(3 * 86_400, 60)
+        self.assertNotIn("there", {name for name, _ in self.federation.sent})
+
+    def test_an_invite_goes_again_when_it_is_admitted_again(self) -> None:
+        """Whether it had arrived or not, and then as often as any other (C-29)."""
+        for is_told in (True, False):
+            if not is_told:
+                self.federation.down.add("there")
+            self.server = self.start()
+            self.meet()
+            self.invite()
+            self.assertEqual(int(is_told), self.invites())
+            self.without("there")
+            self.pass_time(60)
+            self.federation.down.clear()
+            self.server.service.admit(ALWAYS)
+            self.pass_time(10)
+            self.assertEqual(1, self.invites())
+            self.pass_time(4000, 5)
+            self.assertEqual(1, self.invites())
+
+    def test_a_letter_under_way_is_not_followed_up(self) -> None:
+        """It arrives when its server is denied already (C-29)."""
+        federation = HeldFederation()
+        self.server = self.start(federation)
+        self.server.room(ROOM, ALICE, REMOTE)
+        self.pass_time(20)
+        self.server.homeserver.add_user(ALICE)
+        self.successResultOf(change(self.server, ALICE, invite=[REMOTE]))
+        self.pass_time(20)
+        self.assertEqual(["there"], federation.sent)
+        self.without("there")
+        federation.answer("there")
+        self.pass_time(3 * 86_400, 60)
+        self.assertEqual(["there"], federation.sent)
+
     def test_a_poll_of_it_is_not_answered(self) -> None:
         """Even if it is passed on by mistake (C-21)."""
         self.without("there")
