@@ -54,12 +54,19 @@ def wait_for_target(room: Room, event: Event) -> None:
 
 def redact_late(room: Room, event: Event) -> bool:
     """Take the content of this event away, which is placed, if that was to be done."""
-    for early in room.early_redactions.pop(event.event_id, ()):
-        redaction = early.event
-        if early.of_all or server_of(redaction.sender) == server_of(event.sender):
-            event.redact(redaction)
-            return True
-    return False
+    redaction = redaction_before(room, event)
+    room.early_redactions.pop(event.event_id, None)
+    if redaction is not None:
+        event.redact(redaction)
+    return redaction is not None
+
+
+def redaction_before(room: Room, event: Event) -> Event | None:
+    """The event that redacts this one, and has come before it."""
+    for redaction, of_all in room.early_redactions.get(event.event_id, ()):
+        if of_all or server_of(redaction.sender) == server_of(event.sender):
+            return redaction
+    return None
 
 
 def _may_redact_all(room: Room, event: Event) -> bool:

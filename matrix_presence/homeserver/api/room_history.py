@@ -23,6 +23,7 @@ from matrix_presence.homeserver.visibility import horizon, may_see
 from matrix_presence.interfaces import Requester
 from matrix_presence.web.call import Answer, Call
 from matrix_presence.web.routes import Router
+from matrix_presence.wire.older_token import older_token, parse_older_token
 
 _DEFAULT_LIMIT = 10
 
@@ -40,13 +41,16 @@ class RoomHistoryEndpoints:
         room = self.access.room(call)
         end = self._end(room, requester)
         backwards = _backwards(call)
+        only = attrs.evolve(_filter(call), limit=_limit(call))
+        older = parse_older_token(call.query("from")) if backwards else None
+        if older is not None:
+            return 200, await self._older(requester, room, older, only)
         first, last = (end, 0) if backwards else (0, end)
         # Quaternion sends an empty token for the end of the room.
         start = min(_place(call, "from", first), end)
         stop = min(_place(call, "to", last), end)
         if (stop > start) if backwards else (stop < start):
             stop = start
-        only = attrs.evolve(_filter(call), limit=_limit(call))
         ignored = self.accounts.ignored(requester.user_id)
         found = page(room, requester.user_id, start, stop, only, ignored)
         answer: dict[str, Any] = {
@@ -55,6 +59,10 @@ class RoomHistoryEndpoints:
         }
         if found.end is not None:
             answer["end"] = history_token(found.end)
+        elif backwards and stop == 0 and self.access.elsewhere is not None:
+            begins = self.access.elsewhere.older.begins(room, requester.user_id)
+            if begins:
+                answer["end"] = older_token(begins)
         if only.lazy_load_members:
             answer["state"] = self._senders(requester, room, found.events)
         return 200, answer
@@ -100,6 +108,39 @@ class RoomHistoryEndpoints:
             "end": history_token(last),
             "state": state,
         }
+
+    async def _older(
+        self,
+        requester: Requester,
+        room: Room,
+        ids: tuple[str, ...],
+        only: EventFilter,
+    ) -> dict[str, Any]:
+        """A page from before this server came into the room.
+
+        Raises:
+            MatrixError: it is not for the requester, or cannot be had.
+        """
+        if self.access.elsewhere is None:
+            raise InvalidParam("This server does not talk to others")
+        older = self.access.elsewhere.older
+        found = await older.page(room, requester.user_id, ids, only.limit)
+        ignored = self.accounts.ignored(requester.user_id)
+        events = [
+            event
+            for event in found.events
+            if only.allows(event)
+            and not (event.sender in ignored and event.state_key is None)
+        ]
+        answer: dict[str, Any] = {
+            "start": older_token(ids),
+            "chunk": self._shown(requester, events),
+        }
+        if found.before:
+            answer["end"] = older_token(found.before)
+        if only.lazy_load_members:
+            answer["state"] = self._senders(requester, room, events)
+        return answer
 
     def _end(self, room: Room, requester: Requester) -> int:
         """The last position that the requester sees."""

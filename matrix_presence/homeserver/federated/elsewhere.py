@@ -9,10 +9,12 @@ from matrix_presence.federation.keys import KeyRing
 from matrix_presence.federation.people_requests import PeopleRequests
 from matrix_presence.federation.room_requests import RoomRequests
 from matrix_presence.homeserver.federated.declining import Declining
+from matrix_presence.homeserver.federated.gaps import Gaps
 from matrix_presence.homeserver.federated.importing import RoomImport
 from matrix_presence.homeserver.federated.inviting import Inviting
 from matrix_presence.homeserver.federated.joining import Joining
 from matrix_presence.homeserver.federated.knocking import Knocking
+from matrix_presence.homeserver.federated.older import OlderHistory
 from matrix_presence.homeserver.federated.people import RemotePeople
 from matrix_presence.homeserver.memberships import Memberships
 from matrix_presence.homeserver.rooms import Rooms
@@ -27,6 +29,7 @@ class Elsewhere:
     inviting: Inviting
     knocking: Knocking
     people: RemotePeople
+    older: OlderHistory
 
     @classmethod
     def of(
@@ -34,6 +37,7 @@ class Elsewhere:
         rooms: Rooms,
         memberships: Memberships,
         imports: RoomImport,
+        gaps: Gaps,
         requests: RoomRequests,
         ring: KeyRing,
         clock: IReactorTime,
@@ -45,4 +49,5 @@ class Elsewhere:
             Inviting(rooms, memberships, requests, ring),
             Knocking(rooms, memberships, requests),
             RemotePeople(PeopleRequests(requests.client), clock),
+            OlderHistory(rooms, imports.checks, requests, gaps),
         )

@@ -73,12 +73,21 @@ class Gaps:
             if not self._open[origin]:
                 del self._open[origin]
 
+    async def learn_auth_chain(self, room: Room, origin: str, event: Event) -> None:
+        """Know what the right of this event to be there rests on, if it is allowed.
+
+        Raises:
+            FederationError: the other server does not tell.
+        """
+        chain = await self.requests.event_auth(origin, room.room_id, event.event_id)
+        self._learn(room, await self.checks.all_checked(chain, room.version))
+
     async def _close(self, room: Room, origin: str, event: Event) -> None:
         between = await self._between(room, origin, event)
         asked = 0
         for each in [*between, event]:
             if asked < _REQUESTS and _resting_on(room, [each], between):
-                await self._learn_auth_chain(room, origin, each)
+                await self.learn_auth_chain(room, origin, each)
                 asked += 1
         first = ([*between, event])[0]
         if _before(room, [first], between) and first.depth > _depth(room) + 1:
@@ -117,10 +126,6 @@ class Gaps:
                 break
             found |= fresh
         return sorted(found.values(), key=_by_depth)
-
-    async def _learn_auth_chain(self, room: Room, origin: str, event: Event) -> None:
-        chain = await self.requests.event_auth(origin, room.room_id, event.event_id)
-        self._learn(room, await self.checks.all_checked(chain, room.version))
 
     async def _catch_up(self, room: Room, origin: str, event: Event) -> None:
         """Go on from this event: the gap before it stays.

@@ -48,11 +48,12 @@ class FederatedRooms:
         rooms = side.rooms
         checks, requests = PduChecks(ring, clock), RoomRequests(client)
         imports = RoomImport(rooms, checks)
-        incoming = IncomingPdus(rooms, checks, Gaps(rooms, checks, requests))
+        gaps = Gaps(rooms, checks, requests)
+        incoming = IncomingPdus(rooms, checks, gaps)
         outgoing = Outgoing(clock, link, rooms.journal)
         rooms.distribute = outgoing.distribute
         elsewhere = Elsewhere.of(
-            rooms, side.memberships, imports, requests, ring, clock
+            rooms, side.memberships, imports, gaps, requests, ring, clock
         )
         return cls(side, checks, requests, incoming, elsewhere, outgoing)
 
