@@ -97,6 +97,24 @@ def has(person: Person, room_id: str, event_id: str) -> bool:
     return person.ask("GET", path)[0] == 200
 
 
+def read_back(person: Person, room_id: str) -> list[str]:
+    """The ids of all messages that this person can page back to, the newest first."""
+    found: list[str] = []
+    path = f"v3/rooms/{quote(room_id, safe='')}/messages?dir=b&limit=5"
+    token: str | None = ""
+    while token is not None:
+        begin = f"&from={quote(token, safe='')}" if token else ""
+        status, answer = person.ask("GET", path + begin)
+        assert status == 200, answer
+        found += [
+            event["event_id"]
+            for event in answer["chunk"]
+            if event["type"] == "m.room.message"
+        ]
+        token = answer.get("end")
+    return found
+
+
 def sees_offline(person: Person, other: Person) -> bool:
     """Whether the next sync tells that the other has gone."""
     told = person.sync(1, "offline").get(other.user_id)

@@ -26,6 +26,7 @@ from tests.interop.rooms import (
     is_invited,
     join,
     newcomer,
+    read_back,
     say,
     sees_offline,
     server_of,
@@ -124,6 +125,17 @@ def test_each_joins_a_room_of_the_other(peers: Peers, version: str) -> None:
         for one, other in ((creator, guest), (guest, creator)):
             event_id = say(one, room_id)
             until(has, other, room_id, event_id)
+
+
+@pytest.mark.parametrize("version", ["2", "11", "12"])
+def test_each_reads_what_was_before_it_came(peers: Peers, version: str) -> None:
+    """All of it, in order, by paging back."""
+    ours, theirs = peers.people()
+    for creator, guest in ((theirs, ours), (ours, theirs)):
+        room_id = create_room(creator, room_version=version)
+        said = [say(creator, room_id) for _ in range(12)]
+        join(guest, room_id, creator)
+        assert read_back(guest, room_id) == said[::-1]
 
 
 @pytest.fixture(scope="module")
