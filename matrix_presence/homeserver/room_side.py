@@ -30,8 +30,10 @@ from matrix_presence.homeserver.positions import Positions
 from matrix_presence.homeserver.receipts import Receipts
 from matrix_presence.homeserver.room_directory import RoomDirectory
 from matrix_presence.homeserver.rooms import Rooms
+from matrix_presence.homeserver.slices import Slices
 from matrix_presence.homeserver.sync.answer import Answers, PresenceSide
 from matrix_presence.homeserver.sync.endpoint import SyncEndpoint
+from matrix_presence.homeserver.sync.room_parts import RoomParts
 from matrix_presence.homeserver.sync.rooms import SyncRooms
 from matrix_presence.homeserver.typing_notices import TypingNotices
 from matrix_presence.homeserver.waiting import Waiting
@@ -107,10 +109,16 @@ class RoomSide:
             router, access, self.receipts, self.typing, self.accounts
         )
         public_rooms.add_routes(router, access, self.directory)
-        sync_rooms = SyncRooms(self.rooms, self.receipts, self.typing)
+        parts = RoomParts(self.rooms, self.receipts, self.typing)
         endpoint = SyncEndpoint(
             authentication.requester,
-            Answers(self.rooms, sync_rooms, self.accounts, presence),
+            Answers(
+                self.rooms,
+                SyncRooms(self.rooms, parts),
+                self.accounts,
+                presence,
+                Slices(self.clock),
+            ),
             self.accounts,
             presence,
             self.rooms.waiting,

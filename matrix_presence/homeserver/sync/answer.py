@@ -8,20 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 from twisted.internet.defer import Deferred
 
 from matrix_presence.homeserver.rooms import Rooms
+from matrix_presence.homeserver.slices import Slices
+from matrix_presence.homeserver.sync.ask import Ask
 from matrix_presence.homeserver.sync.filters import EventFilter
-from matrix_presence.homeserver.sync.rooms import Ask, RoomNews, SyncRooms
+from matrix_presence.homeserver.sync.rooms import RoomNews, SyncRooms
 from matrix_presence.homeserver.sync.token import SyncToken
 from matrix_presence.interfaces import Requester
 from matrix_presence.wire.content import Era
 from matrix_presence.wire.filters import PresenceFilter
 
 _Events = list[dict[str, Any]]
+
+#: Looks at the rooms, each at those that changed during the one before. The last is
+#: made at once, however long it takes.
+_LOOKS = 5
 
 
 class AccountSide(Protocol):
@@ -85,8 +91,20 @@ class PresenceSide(Protocol):
         """Fires when `part` has news to wake the client for."""
 
 
+class _Looked(NamedTuple):
+    """What is new in rooms and account data, all of it of one moment."""
+
+    rooms: RoomNews
+    account_data: _Events
+    by_room: dict[str, _Events]
+
+
 class Answers:
-    """Makes the answers to /sync."""
+    """Makes the answers to /sync.
+
+    Those that are long to make are made in slices of the reactor's time, and are what
+    they would be had they been made at once, at the end.
+    """
 
     def __init__(
         self,
@@ -94,16 +112,48 @@ class Answers:
         sync_rooms: SyncRooms,
         accounts: AccountSide,
         presence: PresenceSide,
+        slices: Slices,
     ) -> None:
         self._rooms = rooms
         self._sync_rooms = sync_rooms
         self._accounts = accounts
         self._presence = presence
+        self._slices = slices
 
-    def answer(
+    async def answer(
         self, ask: Ask, since: SyncToken | None
     ) -> tuple[bytes | None, SyncToken]:
         """The encoded answer, None when there is nothing new; and the next token."""
+        looked = None
+        if (
+            since is None
+            or ask.full_state
+            or self._rooms.positions.current > since.rooms
+            or self._accounts.position > since.account
+        ):
+            looked = await self._looked(ask, since)
+        # From here on nothing is waited for: what the token says has been looked at.
+        return self._of_now(ask, since, looked)
+
+    async def _looked(self, ask: Ask, since: SyncToken | None) -> _Looked:
+        """Look at the rooms, until there was a look in which nothing moved."""
+        news = self._sync_rooms.news(ask, None if since is None else since.rooms)
+        account_since = None if since is None else since.account
+        for looks_left in reversed(range(_LOOKS)):
+            data = self._accounts.sync_account_data(ask.user_id, account_since)
+            steps = news.steps(data[1])
+            if not looks_left:
+                # There is always something new: let the client wait no longer.
+                for _ in steps:
+                    pass
+            elif not await self._slices.done(steps):
+                continue
+            break
+        return _Looked(news, *data)
+
+    def _of_now(
+        self, ask: Ask, since: SyncToken | None, looked: _Looked | None
+    ) -> tuple[bytes | None, SyncToken]:
         events, presence = self._presence.part(
             ask.user_id,
             None if since is None else since.presence,
@@ -124,13 +174,14 @@ class Answers:
             parts["presence"] = {"events": events}
         if messages:
             parts["to_device"] = {"events": messages}
-        if (
-            since is None
-            or ask.full_state
-            or now.rooms > since.rooms
-            or now.account > since.account
-        ):
-            self._add_rooms_and_account(parts, ask, since, now)
+        if looked is not None:
+            own = _allowed(looked.account_data, ask.only.account_data)
+            if own:
+                parts["account_data"] = {"events": own}
+            if rooms := looked.rooms.parts(looked.by_room):
+                parts["rooms"] = rooms
+            if since is not None:
+                self._add_device_lists(parts, ask, since, now, looked.rooms)
         if not parts and since is not None:
             return None, now
         return self.encoded(ask, parts, now), now
@@ -149,26 +200,6 @@ class Answers:
             )
         return orjson.dumps(body)
 
-    def _add_rooms_and_account(
-        self, parts: dict[str, Any], ask: Ask, since: SyncToken | None, now: SyncToken
-    ) -> None:
-        account_since = None if since is None else since.account
-        own: _Events = []
-        by_room: dict[str, _Events] = {}
-        if account_since is None or now.account > account_since:
-            own, by_room = self._accounts.sync_account_data(ask.user_id, account_since)
-        own = _allowed(own, ask.only.account_data)
-        if own:
-            parts["account_data"] = {"events": own}
-        rooms_since = None if since is None else since.rooms
-        news = RoomNews()
-        if rooms_since is None or ask.full_state or by_room or now.rooms > rooms_since:
-            news = self._sync_rooms.news(ask, rooms_since, now.rooms, by_room)
-        if rooms := news.parts():
-            parts["rooms"] = rooms
-        if since is not None:
-            self._add_device_lists(parts, ask, since, now, news)
-
     def _add_device_lists(
         self,
         parts: dict[str, Any],
@@ -178,15 +209,12 @@ class Answers:
         news: RoomNews,
     ) -> None:
         """Whose devices the client has to ask for again, and whose it can forget."""
-        changed = set(news.met)
+        changed, left = news.met(), news.parted()
         if now.account > since.account:
             known = self._rooms.neighbours(ask.user_id) | {ask.user_id}
             changed.update(self._accounts.device_lists_changed(since.account, known))
-        if changed or news.parted:
-            parts["device_lists"] = {
-                "changed": sorted(changed),
-                "left": sorted(news.parted),
-            }
+        if changed or left:
+            parts["device_lists"] = {"changed": sorted(changed), "left": sorted(left)}
 
 
 def _allowed(events: _Events, only: EventFilter) -> _Events:

@@ -13,13 +13,13 @@ from matrix_presence.errors import InvalidParam
 from matrix_presence.homeserver.api.paths import VERSIONS, serve
 from matrix_presence.homeserver.polling import timeout_of, until_news
 from matrix_presence.homeserver.sync.answer import AccountSide, Answers, PresenceSide
+from matrix_presence.homeserver.sync.ask import Ask
 from matrix_presence.homeserver.sync.filters import (
     ALL,
     SyncFilter,
     parse_filter,
     parse_inline_filter,
 )
-from matrix_presence.homeserver.sync.rooms import Ask
 from matrix_presence.homeserver.sync.token import SyncToken, parse_sync_token
 from matrix_presence.homeserver.waiting import Waiting
 from matrix_presence.interfaces import Requester
@@ -73,13 +73,13 @@ class SyncEndpoint:
         timeout = 0 if ask.full_state else timeout_of(call, 0)
         stated = call.query("set_presence")
         with self._presence.connected(requester, stated, era):
-            answer, now = self._answers.answer(ask, since)
+            answer, now = await self._answers.answer(ask, since)
             if answer is not None:
                 return answer
             deadline = self._clock.seconds() + timeout / 1000
             while (left := deadline - self._clock.seconds()) > 0:
                 await self._news(ask, now, left)
-                answer, now = self._answers.answer(ask, now)
+                answer, now = await self._answers.answer(ask, now)
                 if answer is not None:
                     return answer
             return self._answers.encoded(ask, {}, now)

@@ -2,282 +2,145 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import attrs
 
-from matrix_presence.homeserver.events import Event, client_event
-from matrix_presence.homeserver.receipts import Receipts
+from matrix_presence.homeserver.events import Event
 from matrix_presence.homeserver.room import Room
 from matrix_presence.homeserver.rooms import Rooms
-from matrix_presence.homeserver.stripped_state import told_of_room
-from matrix_presence.homeserver.sync.filters import SyncFilter
-from matrix_presence.homeserver.sync.timeline import (
-    Timeline,
-    newest,
-    state_before,
-    state_between,
-)
-from matrix_presence.homeserver.sync.token import history_token
-from matrix_presence.homeserver.typing_notices import TypingNotices
-from matrix_presence.homeserver.visibility import was_member
-from matrix_presence.interfaces import Requester
-from matrix_presence.wire.content import MODERN, Era
-from matrix_presence.wire.filters import only_fields
+from matrix_presence.homeserver.sync.ask import Ask
+from matrix_presence.homeserver.sync.room_parts import Making, RoomPart, RoomParts
 
-_HEROES = 5
+_DataByRoom = Mapping[str, list[dict[str, Any]]]
 
 
 @attrs.frozen
-class Ask:
-    """What one /sync asks for."""
+class _As:
+    """What a part depends on: while this stays the same, the part is right."""
 
-    requester: Requester
-    only: SyncFilter
-    full_state: bool = False
-    #: Users of whom the client wants to see nothing but state events (A-94).
-    ignored: frozenset[str] = frozenset()
-    #: How presence is told to who asks.
-    era: Era = MODERN
-
-    @property
-    def user_id(self) -> str:
-        """Who asks."""
-        return self.requester.user_id
+    #: The newest thing in the room.
+    changed: int
+    #: The user's own member event; None in a room that they are in.
+    own: Event | None = attrs.field(default=None, eq=id)
 
 
-@attrs.define
 class RoomNews:
-    """What is new in the rooms of one user."""
+    """What is new in the rooms of one user, looked for room by room.
 
-    join: dict[str, Any] = attrs.field(factory=dict)
-    invite: dict[str, Any] = attrs.field(factory=dict)
-    knock: dict[str, Any] = attrs.field(factory=dict)
-    leave: dict[str, Any] = attrs.field(factory=dict)
-    #: Users whom the client now shares a room with, or no more: their devices count.
-    met: set[str] = attrs.field(factory=set)
-    parted: set[str] = attrs.field(factory=set)
+    That may take many turns of the reactor, and rooms change meanwhile. Each is looked
+    at as it is at that moment, and `steps`, called again, looks again at those that are
+    not what they were: once it went through without a pause, all is of one moment.
 
-    def parts(self) -> dict[str, Any]:
-        """The `rooms` of the answer: what is not empty."""
-        kinds = ("join", "invite", "knock", "leave")
-        return {kind: part for kind in kinds if (part := getattr(self, kind))}
+    Args:
+        since: what happened up to this position is known; None for nothing.
+    """
 
-
-class SyncRooms:
-    """Finds what is new in the rooms of one user."""
-
-    def __init__(self, rooms: Rooms, receipts: Receipts, typing: TypingNotices) -> None:
+    def __init__(
+        self, rooms: Rooms, parts: RoomParts, ask: Ask, since: int | None
+    ) -> None:
         self._rooms = rooms
-        self._receipts = receipts
-        self._typing = typing
+        self._parts = parts
+        self._ask = ask
+        self._since = since
+        self._found: dict[str, tuple[_As, RoomPart | None]] = {}
 
-    def news(
-        self,
-        ask: Ask,
-        since: int | None,
-        up_to: int,
-        account_data: Mapping[str, list[dict[str, Any]]],
-    ) -> RoomNews:
-        """What is new after `since`, None for everything.
+    def steps(self, account_data: _DataByRoom) -> Iterator[None]:
+        """Look at what was not looked at as it is now; pause between.
 
         Args:
             account_data: what is new in the account data of rooms.
         """
-        news = RoomNews()
-        user = self._rooms.of(ask.user_id)
+        known, self._found = self._found, {}
+        due = []
+        for room_id, room, own in self._concerned(account_data):
+            found = known.get(room_id)
+            if found is not None and found[0] == _as(room, own):
+                self._found[room_id] = found
+            else:
+                due.append(room_id)
+        for number, room_id in enumerate(due):
+            if number:
+                yield
+            # It is not where it was, if that pause was a long one.
+            user = self._rooms.of(self._ask.user_id)
+            room, own = self._rooms.get(room_id), user.others.get(room_id)
+            making: Making
+            if own is not None:
+                making = self._parts.other(self._ask, own, self._since)
+            elif room is not None and room_id in user.joined:
+                making = self._parts.joined(self._ask, room, self._since)
+            else:
+                continue
+            as_it_is = _as(room, own)
+            self._found[room_id] = as_it_is, (yield from making)
+
+    def _concerned(
+        self, account_data: _DataByRoom
+    ) -> Iterator[tuple[str, Room | None, Event | None]]:
+        """The rooms in which there is something new, with the user's member event."""
+        ask, since = self._ask, self._since
+        user, wanted = self._rooms.of(ask.user_id), ask.only.rooms
         for room_id, room in user.joined.items():
             if since is None or ask.full_state or room.changed > since:
                 pass
             elif room_id not in account_data:
                 continue
-            if ask.only.rooms.allows_room(room_id):
-                data = account_data.get(room_id, [])
-                self._joined(news, ask, room, since, up_to, data)
+            if wanted.allows_room(room_id):
+                yield room_id, room, None
         if since is None or user.changed > since:
-            for event in user.others.values():
-                if since is None or event.position > since:
-                    self._other(news, ask, event, since)
-        news.parted = {
-            other
-            for other in news.parted
-            if not self._rooms.share_a_room(ask.user_id, other)
-        }
-        news.met -= {ask.user_id}
-        return news
+            for room_id, own in user.others.items():
+                if since is None or own.position > since:
+                    if wanted.allows_room(room_id):
+                        yield room_id, self._rooms.get(room_id), own
 
-    def _joined(
-        self,
-        news: RoomNews,
-        ask: Ask,
-        room: Room,
-        since: int | None,
-        up_to: int,
-        account_data: list[dict[str, Any]],
-    ) -> None:
-        was_in = since is not None and room.membership_at(ask.user_id, since) == "join"
-        after = since if was_in and since is not None else 0
-        timeline = newest(
-            room, ask.user_id, after, up_to, ask.only.timeline, ask.ignored
-        )
-        moved: Collection[str]
-        if was_in and not ask.full_state:
-            state = state_between(
-                room, ask.user_id, after, up_to, timeline, ask.only.state
-            )
-            moved = self._movements(news, room, after, up_to)
-        else:
-            state = state_before(room, ask.user_id, up_to, timeline, ask.only.state)
-            moved = room.joined
-            if not was_in:
-                news.met |= room.joined
-        ephemeral = self._ephemeral(ask, room, after)
-        wanted = ask.only.room_account_data
-        account_data = [
-            event for event in account_data if wanted.allows_type(event["type"])
-        ]
-        if was_in and not (
-            timeline.events
-            or timeline.limited
-            or state
-            or ephemeral
-            or account_data
-            or ask.full_state
-        ):
-            return
-        read_up_to = self._receipts.read_up_to(room, ask.user_id)
-        own = room.state["m.room.member", ask.user_id]
-        part: dict[str, Any] = {
-            "timeline": self._timeline(ask, timeline),
-            "state": {"events": self._shown(ask, state)},
-            "ephemeral": {"events": ephemeral},
-            "account_data": {"events": account_data},
-            "unread_notifications": room.unread.counts(
-                ask.user_id, read_up_to or own.position
-            ),
-            "summary": summary(room, ask.user_id) if moved else {},
-        }
-        news.join[room.room_id] = part
-
-    def _movements(
-        self, news: RoomNews, room: Room, since: int, up_to: int
-    ) -> list[str]:
-        """Who came or went; the client has to know whose devices matter now."""
-        moved = []
-        for event in room.between(since, up_to):
-            if event.type != "m.room.member" or event.state_key is None:
+    def parts(self, account_data: _DataByRoom) -> dict[str, Any]:
+        """The `rooms` of the answer: what is not empty."""
+        kinds: dict[str, Any] = {}
+        allows_type = self._ask.only.room_account_data.allows_type
+        for room_id, (_, part) in self._found.items():
+            if part is None:
                 continue
-            moved.append(event.state_key)
-            before = event.replaces is not None and event.replaces.membership == "join"
-            if event.membership == "join" and not before:
-                news.met.add(event.state_key)
-            elif before and event.membership != "join":
-                news.parted.add(event.state_key)
-        return moved
+            body, is_news = part.body, part.is_news
+            if part.kind == "join" and room_id in account_data:
+                data = [
+                    one for one in account_data[room_id] if allows_type(one["type"])
+                ]
+                body = {**body, "account_data": {"events": data}}
+                is_news = is_news or bool(data)
+            if is_news:
+                kinds.setdefault(part.kind, {})[room_id] = body
+        return kinds
 
-    def _ephemeral(self, ask: Ask, room: Room, since: int) -> list[dict[str, Any]]:
-        events = (
-            self._typing.event(room, since),
-            self._receipts.event(room, ask.user_id, since),
-        )
-        wanted = ask.only.ephemeral
-        return [
-            event
-            for event in events
-            if event is not None and wanted.allows_type(str(event["type"]))
-        ]
+    def met(self) -> set[str]:
+        """Users whom the client now shares a room with: their devices count."""
+        found = (part for _, part in self._found.values() if part is not None)
+        met = set().union(*(part.met for part in found))
+        return met - {self._ask.user_id}
 
-    def _other(self, news: RoomNews, ask: Ask, event: Event, since: int | None) -> None:
-        """A room that the user is not in."""
-        room_id = event.room_id
-        if not ask.only.rooms.allows_room(room_id):
-            return
-        match event.membership:
-            case "invite" if event.sender in ask.ignored:
-                return
-            case "invite":
-                told = {"events": told_of_room(self._rooms, event)}
-                news.invite[room_id] = {"invite_state": told}
-            case "knock":
-                news.knock[room_id] = {
-                    "knock_state": {"events": told_of_room(self._rooms, event)}
-                }
-            case _:
-                if since is None and not ask.only.include_leave:
-                    return
-                if self._rooms.of(ask.user_id).is_forgotten(event):
-                    return
-                room = self._rooms.get(room_id)
-                if room is None or self._rooms.outside.get(ask.user_id, room_id):
-                    # It was only an invite or a knock: there is nothing else to tell.
-                    timeline = Timeline([event], False, event.position - 1)
-                    news.leave[room_id] = self._parting(ask, timeline, [])
-                else:
-                    self._left(news, ask, room, event, since)
-
-    def _left(
-        self, news: RoomNews, ask: Ask, room: Room, own: Event, since: int | None
-    ) -> None:
-        before = None if since is None else room.membership_at(ask.user_id, since)
-        after = since if before == "join" and since is not None else 0
-        timeline = newest(
-            room, ask.user_id, after, own.position, ask.only.timeline, ask.ignored
-        )
-        if before == "join":
-            state = state_between(
-                room, ask.user_id, after, own.position, timeline, ask.only.state
-            )
-            news.parted |= room.joined
-        elif was_member(room, ask.user_id):
-            state = state_before(
-                room, ask.user_id, own.position, timeline, ask.only.state
-            )
-        else:
-            # Never a member: all there is to tell is that it is over.
-            state = []
-        news.leave[room.room_id] = self._parting(ask, timeline, state)
-
-    def _parting(
-        self, ask: Ask, timeline: Timeline, state: list[Event]
-    ) -> dict[str, Any]:
+    def parted(self) -> set[str]:
+        """Users whom the client shares no room with any more."""
+        found = (part for _, part in self._found.values() if part is not None)
+        parted = set().union(*(part.parted for part in found))
         return {
-            "timeline": self._timeline(ask, timeline),
-            "state": {"events": self._shown(ask, state)},
-            "account_data": {"events": []},
+            other
+            for other in parted
+            if not self._rooms.share_a_room(self._ask.user_id, other)
         }
 
-    def _timeline(self, ask: Ask, timeline: Timeline) -> dict[str, Any]:
-        return {
-            "events": self._shown(ask, timeline.events),
-            "limited": timeline.limited,
-            "prev_batch": history_token(timeline.start),
-        }
 
-    def _shown(self, ask: Ask, events: list[Event]) -> list[dict[str, Any]]:
-        """The events in the format that the client asked for."""
-        if ask.only.federation_format:
-            return [event.pdu for event in events]
-        now, fields = self._rooms.now(), ask.only.fields
-        shown = []
-        for event in events:
-            mine = event.sender == ask.user_id
-            device_id = ask.requester.device_id if mine else None
-            whole = client_event(event, now, device_id, in_room=True)
-            shown.append(only_fields(whole, fields))
-        return shown
+def _as(room: Room | None, own: Event | None) -> _As:
+    return _As(0 if room is None else room.changed, own)
 
 
-def summary(room: Room, user_id: str) -> dict[str, Any]:
-    """How a client names a room that has no name."""
-    others = (room.joined | room.invited) - {user_id}
-    if not others:
-        # Whoever is left alone remembers with whom they were.
-        others = {key for kind, key in room.state if kind == "m.room.member"} - {
-            user_id
-        }
-    return {
-        "m.heroes": sorted(others)[:_HEROES],
-        "m.joined_member_count": len(room.joined),
-        "m.invited_member_count": len(room.invited),
-    }
+class SyncRooms:
+    """Finds what is new in the rooms of users."""
+
+    def __init__(self, rooms: Rooms, parts: RoomParts) -> None:
+        self._rooms = rooms
+        self._parts = parts
+
+    def news(self, ask: Ask, since: int | None) -> RoomNews:
+        """What is new after `since`, None for everything; to be looked for."""
+        return RoomNews(self._rooms, self._parts, ask, since)

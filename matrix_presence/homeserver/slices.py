@@ -1,0 +1,59 @@
+"""Long work without holding the reactor for long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import Cooperator, TaskFinished, deferLater
+
+#: Seconds the reactor is held before it gets a turn.
+SLICE = 0.008
+
+
+class Slices:
+    """Does short work at once, and long work a slice in each turn of the reactor.
+
+    All that is long shares the slices, step by step in turn.
+    """
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._cooperator = Cooperator(
+            terminationPredicateFactory=lambda: self._is_over(SLICE),
+            scheduler=lambda step: clock.callLater(0, step),
+        )
+        #: Works that go on in later turns.
+        self._long = 0
+
+    def _is_over(self, seconds: float) -> Callable[[], bool]:
+        ends = self._clock.seconds() + seconds
+        return lambda: self._clock.seconds() >= ends
+
+    async def done(self, steps: Iterator[None]) -> bool:
+        """Take all the steps; cancelled, take no more.
+
+        Returns:
+            Whether it was done at once, so that nothing else has happened meanwhile.
+        """
+        # Many who come in one turn are not to have a slice each.
+        is_over = self._is_over(0 if self._long else SLICE)
+        for _ in steps:
+            if is_over():
+                await self._later(steps)
+                return False
+        return True
+
+    async def _later(self, steps: Iterator[None]) -> None:
+        task = self._cooperator.cooperate(steps)
+        self._long += 1
+        try:
+            await task.whenDone()
+            # This turn has been used; what is made of it gets another.
+            await deferLater(self._clock, 0)
+        finally:
+            self._long -= 1
+            try:
+                task.stop()
+            except TaskFinished:
+                pass
