@@ -45,11 +45,13 @@ from matrix_presence.storage.database import Database
 from matrix_presence.storage.presence_store import SqlPresenceStore
 from matrix_presence.web.capabilities import capabilities, unstable_features
 from matrix_presence.web.routes import Router
-from matrix_presence.web.site import BODY_LIMIT, matrix_site
+from matrix_presence.web.site import BODY_LIMIT, MatrixSite, matrix_site
 from matrix_presence.wire.room_versions import DEFAULT_ROOM_VERSION, ROOM_VERSIONS
 
 #: Rooms handed to presence in one turn of the reactor.
 _ROOMS_AT_ONCE = 200
+#: Seconds for the last answers, when the server stops.
+_LAST_ANSWERS = 3.0
 
 
 async def make_service(reactor: Any, config: ServeConfig) -> EmbeddedHomeserver:
@@ -127,6 +129,10 @@ class EmbeddedHomeserver(MultiService):
         self._rooms = rooms
         self._federation = federation
         self._federated = federation.rooms(rooms) if federation is not None else None
+        self._listening = MultiService()
+        self._listening.setServiceParent(self)
+        #: None until it is served.
+        self._site: MatrixSite | None = None
         #: Called once nothing is used any more.
         self.when_stopped: Callable[[], None] = lambda: None
         self._authentication = Authentication(
@@ -167,9 +173,10 @@ class EmbeddedHomeserver(MultiService):
             await self._federated.load()
         root = Root(self._router(), self.presence)
         limit = BODY_LIMIT if self._federation is None else TRANSACTION_LIMIT
-        site = matrix_site(root, self._reactor, body_limit=limit)
+        self._site = site = matrix_site(root, self._reactor, body_limit=limit)
         for endpoint in self._config.listen:
-            listener(endpoint, site, reactor=self._reactor).setServiceParent(self)
+            service = listener(endpoint, site, reactor=self._reactor)
+            service.setServiceParent(self._listening)
 
     async def _introduce(self) -> None:
         """Tell presence who is in which room, and whatever happens from now on."""
@@ -233,10 +240,15 @@ class EmbeddedHomeserver(MultiService):
         )
 
     def stopService(self) -> Deferred[None]:
-        """Stop listening, write everything down and close the database."""
+        """Answer who waits, write everything down and close the database."""
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
+        await maybeDeferred(self._listening.disownServiceParent)
+        if self._site is not None:
+            closed = self._site.close(_LAST_ANSWERS)
+            self._rooms.rooms.waiting.stop()
+            await closed
         await maybeDeferred(super().stopService)
         self._rooms.stop()
         if self._federated is not None:

@@ -19,6 +19,8 @@ class Waiting:
 
     def __init__(self) -> None:
         self._polls: dict[str, list[Wake]] = {}
+        #: Nobody is to wait any more.
+        self.stopped = False
 
     def add(self, key: str, wake: Wake) -> None:
         """Call `wake` whenever there is news for this user or room, until removed."""
@@ -41,6 +43,12 @@ class Waiting:
         # The intersection walks over the smaller of the two.
         for user_id in self._polls.keys() & user_ids:
             self.wake(user_id)
+
+    def stop(self) -> None:
+        """Wake everybody: the server ends, and whoever waits is to be answered."""
+        self.stopped = True
+        for key in tuple(self._polls):
+            self.wake(key)
 
     def __len__(self) -> int:
         """For how many users and rooms there are polls that wait."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.internet.tcp import Server
@@ -55,9 +56,15 @@ class MatrixChannel(http.HTTPChannel):
         if self._patience is not None:
             self._patience.renew()
 
+    def connectionMade(self) -> None:
+        """A client has connected."""
+        super().connectionMade()
+        self.site.connected(self)
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The client has left, or was left."""
         super().connectionLost(reason)
+        self.site.disconnected(self)
         if self._patience is not None:
             self._patience.stop()
 
@@ -98,6 +105,20 @@ class MatrixChannel(http.HTTPChannel):
         self._silent = True
         super().requestDone(request)
 
+    def checkPersistence(self, request: http.Request, version: bytes) -> bool:
+        """Whether another request may follow this one."""
+        if self.site.is_closing:
+            request.responseHeaders.setRawHeaders(b"Connection", [b"close"])
+            return False
+        return bool(super().checkPersistence(request, version))
+
+    def close(self) -> None:
+        """Close the connection once what was asked is answered: now, if nothing was."""
+        if not self.requests:
+            self.loseConnection()
+        for request in self.requests:
+            self.persistent = self.checkPersistence(request, request.clientproto)
+
     def getPeer(self) -> IAddress:
         """The address of the client; asked once, a request asks each time."""
         if self._peer is None:
@@ -130,8 +151,45 @@ class MatrixSite(Site):
             root, reactor=reactor, timeout=time_out, parsePOSTFormSubmission=False
         )
         self.body_limit = body_limit
+        #: No connection outlives its present request.
+        self.is_closing = False
+        self._channels: set[MatrixChannel] = set()
+        #: Fires when there is no connection any more; None until `close`.
+        self._closed: Deferred[None] | None = None
         self._date_at = -1
         self._date = b""
+
+    def connected(self, channel: MatrixChannel) -> None:
+        """This connection has been made."""
+        self._channels.add(channel)
+        if self.is_closing:
+            channel.close()
+
+    def disconnected(self, channel: MatrixChannel) -> None:
+        """This connection is gone."""
+        self._channels.discard(channel)
+        if self._closed is not None and not self._channels and not self._closed.called:
+            self._closed.callback(None)
+
+    def close(self, seconds: float) -> Deferred[None]:
+        """Close each connection once what was asked on it is answered.
+
+        Fires when all are closed.
+
+        Args:
+            seconds: after which those that are still open are cut off.
+        """
+        closed: Deferred[None] = Deferred(self._cut_off)
+        self.is_closing, self._closed = True, closed
+        for channel in tuple(self._channels):
+            channel.close()
+        if not self._channels and not closed.called:
+            closed.callback(None)
+        return closed.addTimeout(seconds, self.reactor, lambda *_: None)
+
+    def _cut_off(self, _: Deferred[None]) -> None:
+        for channel in tuple(self._channels):
+            channel.forceAbortClient()
 
     def date(self) -> bytes:
         """The Date header of now; written out once a second."""

@@ -10,6 +10,7 @@ from signedjson.key import generate_signing_key
 from twisted.internet.testing import MemoryReactorClock
 
 from matrix_presence.config import parse
+from matrix_presence.homeserver import slices
 from matrix_presence.homeserver.accounts import Accounts
 from matrix_presence.homeserver.app import EmbeddedHomeserver
 from matrix_presence.homeserver.passwords import Passwords
@@ -228,6 +229,61 @@ class HomeserverTests(HomeserverTestCase):
         page = self.connection.request("GET", "/metrics")
         self.assertIn(b"matrix_presence_users", page.body)
         self.assertEqual(self.connection.request("GET", "/metrics/x").status, 404)
+
+    def poll(self) -> Connection:
+        """A /sync of Bob that waits, on a connection of the site that is served."""
+        since = self.sync(self.bob)["next_batch"]
+        site = self.reactor.tcpServers[-1][1]
+        polling = Connection(self.root, self.reactor, site=site)
+        path = f"{CLIENT}sync?since={since}&timeout=30000"
+        polling.start("GET", path, token=self.bob)
+        self.assertEqual(polling.responses(), [])
+        return polling
+
+    def test_who_waits_is_answered_at_the_end(self) -> None:
+        """A stop ends a long poll with nothing new, and then its connection."""
+        before = self.sync(self.bob)["next_batch"]
+        polling = self.poll()
+        stopped = self.server.stopService()
+        (answer,) = polling.responses()
+        self.assertEqual(answer.status, 200)
+        self.assertEqual(answer.headers["Connection"], "close")
+        self.assertEqual(answer.json["next_batch"], before)
+        self.assertNotIn("rooms", answer.json)
+        self.assertFalse(polling.open)
+        self.assertNoResult(stopped)
+        polling.hang_up()
+        self.successResultOf(stopped)
+        self.start()
+        self.assertNotIn("rooms", self.sync(self.bob, before))
+
+    def test_a_long_answer_is_finished_at_the_end(self) -> None:
+        """A /sync that is being composed at the stop is sent whole."""
+        rooms = [self.room_id]
+        for _ in range(3):
+            made = self.ask("POST", "createRoom", {}, self.bob)
+            rooms.append(made.json["room_id"])
+        self.patch(slices, "SLICE", 0)
+        site = self.reactor.tcpServers[-1][1]
+        asking = Connection(self.root, self.reactor, site=site)
+        asking.start("GET", f"{CLIENT}sync", token=self.bob)
+        stopped = self.server.stopService()
+        self.assertEqual(asking.responses(), [])
+        self.reactor.advance(0)
+        (answer,) = asking.responses()
+        self.assertEqual(set(answer.json["rooms"]["join"]), set(rooms))
+        asking.hang_up()
+        self.successResultOf(stopped)
+
+    def test_the_end_does_not_wait_for_a_client(self) -> None:
+        """One that does not take its last answer is cut off after three seconds."""
+        polling = self.poll()
+        stopped = self.server.stopService()
+        self.reactor.advance(2.9)
+        self.assertNoResult(stopped)
+        self.reactor.advance(0.2)
+        self.successResultOf(stopped)
+        polling.hang_up()
 
     def test_nothing_is_left_behind(self) -> None:
         """After the stop there is no delayed call and no listener."""

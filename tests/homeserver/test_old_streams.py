@@ -259,6 +259,15 @@ class EventsTests(OldClientTestCase):
         self.stop()
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
+    def test_the_end_of_the_server_ends_a_wait(self) -> None:
+        """Who waits is told that there is nothing new before the server is gone."""
+        start = self.now(self.bob)
+        polling = self.polling(self.bob, start)
+        stopped = self.server.stopService()
+        body = self.answered(polling)
+        self.assertEqual((body["chunk"], body["end"]), ([], start))
+        self.successResultOf(stopped)
+
 
 class JoinTests(OldClientTestCase):
     """Who comes in is seen at once (A-105)."""

@@ -152,6 +152,16 @@ class WaitingTests(RoomsTestCase):
         self.say(ALICE, self.room_id)
         self.presence.changed()
 
+    def test_the_end_of_the_server_ends_it(self) -> None:
+        """Who waits is answered that there is nothing new, and nobody waits again."""
+        self.start_poll()
+        self.rooms.waiting.stop()
+        answer = self.answer()
+        self.assertEqual(answer["next_batch"], self.since)
+        self.assertNotIn("rooms", answer)
+        self.start_poll()
+        self.assertEqual(self.answer()["next_batch"], self.since)
+
     def test_two_devices_wait_for_the_same(self) -> None:
         """Each poll of a user is woken."""
         polls: list[Connection] = [self.poll, self.connect()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import socket
@@ -102,7 +103,7 @@ def test_signal_flushes_and_ends_with_0(number: signal.Signals, tmp_path: Path) 
 
 
 def test_waiting_clients_do_not_hold_up_the_end(tmp_path: Path) -> None:
-    """A long poll under way does not keep the server from ending at once."""
+    """A long poll under way is answered as the server ends, and does not delay it."""
     with running(tmp_path) as server:
         caller = Caller(server.port)
         someone = register(caller, "someone")
@@ -119,6 +120,20 @@ def test_waiting_clients_do_not_hold_up_the_end(tmp_path: Path) -> None:
             with pytest.raises(TimeoutError):
                 waiting.recv(1)
             assert server.signal(signal.SIGTERM, timeout=10.0) == 0
+            head, _, body = _all_of(waiting).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    answer = json.loads(body)
+    assert answer["next_batch"] == since
+    assert "rooms" not in answer
+
+
+def _all_of(connection: socket.socket) -> bytes:
+    """What comes until the other side closes."""
+    connection.settimeout(10.0)
+    received = b""
+    while data := connection.recv(65536):
+        received += data
+    return received
 
 
 def test_console_script_is_the_same_command(tmp_path: Path) -> None:

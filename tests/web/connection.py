@@ -13,7 +13,7 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.web.resource import IResource
 
-from matrix_presence.web.site import BODY_LIMIT, TIME_OUT, matrix_site
+from matrix_presence.web.site import BODY_LIMIT, TIME_OUT, MatrixSite, matrix_site
 
 _NO_BODY = object()
 
@@ -39,7 +39,11 @@ class Response:
 
 
 class Connection:
-    """Bytes to a `MatrixSite` and responses from it."""
+    """Bytes to a `MatrixSite` and responses from it.
+
+    Args:
+        site: one that is served already; None for one of this connection alone.
+    """
 
     def __init__(
         self,
@@ -48,9 +52,11 @@ class Connection:
         *,
         body_limit: int = BODY_LIMIT,
         time_out: float = TIME_OUT,
+        site: MatrixSite | None = None,
     ) -> None:
         self.clock = clock
-        site = matrix_site(root, clock, body_limit=body_limit, time_out=time_out)
+        if site is None:
+            site = matrix_site(root, clock, body_limit=body_limit, time_out=time_out)
         here = IPv4Address("TCP", "127.0.0.1", 8008)
         there = IPv4Address("TCP", "198.51.100.7", 40000)
         self.transport = StringTransport(hostAddress=here, peerAddress=there)

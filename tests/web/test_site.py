@@ -207,6 +207,65 @@ class TimeOutTests(SiteTestCase):
         self.assertEqual([one for one in idle if one.open], [])
 
 
+class ClosingTests(SiteTestCase):
+    """A site that is to end."""
+
+    def close(self) -> Deferred[None]:
+        """Close it, within five seconds."""
+        site = self.connection.channel.site
+        closed: Deferred[None] = site.close(5)
+        return closed
+
+    def test_idle_connections_are_closed(self) -> None:
+        """Nobody waits for anything on them; nothing is left of it."""
+        self.assertEqual(self.connection.request("PUT", "/x", {}).status, 200)
+        closed = self.close()
+        self.assertFalse(self.connection.open)
+        self.assertNoResult(closed)
+        self.connection.hang_up()
+        self.successResultOf(closed)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_nobody_is_connected(self) -> None:
+        """Then there is nothing to wait for."""
+        self.connection.hang_up()
+        self.successResultOf(self.close())
+
+    def test_what_was_asked_is_answered(self) -> None:
+        """The answer says that it is the last, and the connection is closed after."""
+        self.connection.start("GET", "/wait")
+        closed = self.close()
+        self.assertTrue(self.connection.open)
+        self.waits_for.callback(None)
+        (response,) = self.connection.responses()
+        self.assertEqual(response.status, 200)
+        self.assertEqual(response.headers["Connection"], "close")
+        self.assertFalse(self.connection.open)
+        self.connection.hang_up()
+        self.successResultOf(closed)
+
+    def test_what_is_being_asked_is_answered(self) -> None:
+        """Also a request of which the rest comes after."""
+        self.connection.send(b"PUT /x HTTP/1.1\r\nHost: a\r\n")
+        self.close()
+        self.connection.send(b"Content-Length: 2\r\n\r\n{}")
+        (response,) = self.connection.responses()
+        self.assertEqual(response.status, 200)
+        self.assertEqual(response.headers["Connection"], "close")
+        self.assertFalse(self.connection.open)
+
+    def test_no_answer_is_waited_for_too_long(self) -> None:
+        """When the time is up, what is still open is cut off."""
+        self.connection.start("GET", "/wait")
+        closed = self.close()
+        self.clock.advance(4.9)
+        self.assertNoResult(closed)
+        self.clock.advance(0.2)
+        self.successResultOf(closed)
+        self.assertTrue(self.connection.transport.disconnected)
+        self.connection.hang_up()
+
+
 class AccessLogTests(SiteTestCase):
     """The line for each answer."""
 

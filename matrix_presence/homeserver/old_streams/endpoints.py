@@ -75,7 +75,7 @@ class OldStreamEndpoints:
             news = self.news.after(listener, start, limit)
             while not (news.events or news.goes_on):
                 left = deadline - self.clock.seconds()
-                if left <= 0:
+                if left <= 0 or self.rooms.waiting.stopped:
                     break
                 await self._something(listener, news.end, left)
                 news = self.news.after(listener, news.end, limit)

@@ -77,7 +77,10 @@ class SyncEndpoint:
             if answer is not None:
                 return answer
             deadline = self._clock.seconds() + timeout / 1000
-            while (left := deadline - self._clock.seconds()) > 0:
+            while not self._waiting.stopped:
+                left = deadline - self._clock.seconds()
+                if left <= 0:
+                    break
                 await self._news(ask, now, left)
                 answer, now = await self._answers.answer(ask, now)
                 if answer is not None:
