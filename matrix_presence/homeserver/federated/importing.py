@@ -8,7 +8,7 @@ allowed by its own auth events, is left out. Then the room begins for us with ou
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import attrs
@@ -21,6 +21,7 @@ from matrix_presence.homeserver.federated.checks import PduChecks
 from matrix_presence.homeserver.federated.pdus import BadPdu
 from matrix_presence.homeserver.room import Room
 from matrix_presence.homeserver.rooms import Rooms
+from matrix_presence.homeserver.slices import Slices
 from matrix_presence.wire.room_versions import RoomVersion
 
 logger = logging.getLogger(__name__)
@@ -38,6 +39,11 @@ class RoomImport:
 
     rooms: Rooms
     checks: PduChecks
+    _slices: Slices = attrs.field(init=False)
+
+    @_slices.default
+    def _own_slices(self) -> Slices:
+        return Slices(self.checks.clock)
 
     async def import_join(
         self,
@@ -65,7 +71,9 @@ class RoomImport:
         stated = await self.checks.all_checked(state, version)
         known = {each.event_id for each in stated}
         resting_on = await self.checks.all_checked(auth_chain, version, known)
-        allowed = allowed_events(room_id, [*resting_on, *stated])
+        allowed: dict[str, Event] = {}
+        events = [*resting_on, *stated]
+        await self._slices.done(allowing(room_id, events, allowed))
         before: dict[StateKey, Event] = {}
         for each in stated:
             if each.event_id in allowed and each.key is not None:
@@ -85,8 +93,14 @@ class RoomImport:
         return room
 
 
-def allowed_events(room_id: str, events: Iterable[Event]) -> dict[str, Event]:
-    """Those of the room that their auth events allow, by id, the create event first."""
+def allowing(
+    room_id: str, events: Iterable[Event], allowed: dict[str, Event]
+) -> Iterator[None]:
+    """Find those of the room that their auth events allow; pause after each.
+
+    Args:
+        allowed: takes them by id, the create event first.
+    """
     waiting = {event.event_id: event for event in events if event.room_id == room_id}
     followers: dict[str, list[Event]] = {}
     lacks: dict[str, int] = {}
@@ -95,10 +109,10 @@ def allowed_events(room_id: str, events: Iterable[Event]) -> dict[str, Event]:
         lacks[event.event_id] = len(rests_on)
         for event_id in rests_on:
             followers.setdefault(event_id, []).append(event)
+        yield
     free = [event for event in waiting.values() if not lacks[event.event_id]]
     # From version 12 on nothing names the create event.
     free.sort(key=lambda event: event.type == "m.room.create")
-    allowed: dict[str, Event] = {}
     create: Event | None = None
     while free:
         event = free.pop()
@@ -114,4 +128,4 @@ def allowed_events(room_id: str, events: Iterable[Event]) -> dict[str, Event]:
             lacks[follower.event_id] -= 1
             if not lacks[follower.event_id]:
                 free.append(follower)
-    return allowed
+        yield

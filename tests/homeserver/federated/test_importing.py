@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
+from matrix_presence.homeserver import slices
 from matrix_presence.homeserver.events import Event
-from matrix_presence.homeserver.federated.importing import allowed_events
+from matrix_presence.homeserver.federated.importing import allowing
 from matrix_presence.web.call import Answer, Call
 from matrix_presence.wire.room_versions import ROOM_VERSIONS
 from tests.homeserver.federated.rig import FederatedTestCase
@@ -79,6 +81,19 @@ class ImportTests(FederatedTestCase):
         self.assertEqual(200, self.join())
         self.assertEqual({self.alice, self.bob}, self.there.room(self.room_id).joined)
 
+    def test_a_large_room_is_taken_in_slices(self) -> None:
+        """However little is done in each turn of the reactor, nothing is missing."""
+        self.patch(slices, "SLICE", 0)
+        self.assertEqual(200, self.join())
+        here, there = self.here.room(self.room_id), self.there.room(self.room_id)
+        self.assertLessEqual(here.state.keys(), there.state.keys())
+        found: dict[str, Event] = {}
+        events = list(here.events.values())
+        sizes = [len(found) for _ in allowing(self.room_id, events, found)]
+        grown = {after - before for before, after in pairwise(sizes)}
+        self.assertEqual({0, 1}, grown)
+        self.assertEqual(here.events.keys(), found.keys())
+
     def test_a_room_without_its_beginning_is_none(self) -> None:
         """Nor one in which our user could not be."""
         for event_type in ("m.room.create", "m.room.join_rules"):
@@ -148,5 +163,7 @@ class ImportTests(FederatedTestCase):
             powers,
             room.state["m.room.create", ""],
         ]
-        allowed = allowed_events(room_id, events)
+        allowed: dict[str, Event] = {}
+        for _ in allowing(room_id, events, allowed):
+            pass
         self.assertEqual([events[2].event_id], list(allowed))
