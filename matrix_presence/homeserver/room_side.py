@@ -63,7 +63,7 @@ class RoomSide:
     ) -> RoomSide:
         """The rooms as they are stored; they follow what happens to accounts."""
         signer = Signer(accounts.server_name, key, clock)
-        rooms = Rooms(signer, Journal(database), Positions(clock), Waiting())
+        rooms = Rooms(signer, Journal(database), Positions(clock), Waiting(clock))
         side = cls(
             rooms,
             Memberships(rooms, accounts),
@@ -147,6 +147,7 @@ class RoomSide:
     def stop(self) -> None:
         """Leave nothing in the reactor."""
         self.typing.stop()
+        self.rooms.waiting.stop()
 
     def _device_list_changed(self, user_id: str) -> None:
         """The devices of a user are news for all who share a room."""

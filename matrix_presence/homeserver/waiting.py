@@ -7,6 +7,13 @@ the room or the number of waiting clients.
 from __future__ import annotations
 
 from collections.abc import Callable, Set
+from itertools import islice
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+#: Users woken in one turn of the reactor. Each then gets an answer, which takes a few
+#: tenths of a millisecond.
+A_TURN = 32
 
 Wake = Callable[[], None]
 
@@ -17,8 +24,12 @@ class Waiting:
     The key of a poll is the id of either: no user id is a room id.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
         self._polls: dict[str, list[Wake]] = {}
+        #: Those whose turn to be woken is still to come, in its order.
+        self._due: dict[str, None] = {}
+        self._timer: IDelayedCall | None = None
         #: Nobody is to wait any more.
         self.stopped = False
 
@@ -39,14 +50,35 @@ class Waiting:
             wake()
 
     def wake_all(self, user_ids: Set[str]) -> None:
-        """There is news for all of these."""
+        """There is news for all of these; some are woken at once, the rest soon."""
         # The intersection walks over the smaller of the two.
-        for user_id in self._polls.keys() & user_ids:
+        concerned = self._polls.keys() & user_ids
+        if len(concerned) <= A_TURN:
+            for user_id in concerned:
+                self.wake(user_id)
+        else:
+            self._due |= dict.fromkeys(concerned)
+            if self._timer is None:
+                self._wake_some()
+
+    def _wake_some(self) -> None:
+        self._timer = None
+        some = tuple(islice(self._due, A_TURN))
+        for user_id in some:
+            del self._due[user_id]
+        # Who is answered may ask for what wakes others, before this returns.
+        for user_id in some:
             self.wake(user_id)
+        if self._due and self._timer is None:
+            self._timer = self._clock.callLater(0, self._wake_some)
 
     def stop(self) -> None:
         """Wake everybody: the server ends, and whoever waits is to be answered."""
         self.stopped = True
+        self._due.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         for key in tuple(self._polls):
             self.wake(key)
 
