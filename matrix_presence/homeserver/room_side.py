@@ -52,6 +52,11 @@ class RoomSide:
     typing: TypingNotices
     accounts: Accounts
     clock: IReactorTime
+    slices: Slices = attrs.field(init=False)
+
+    @slices.default
+    def _own_slices(self) -> Slices:
+        return Slices(self.clock)
 
     @classmethod
     async def load(
@@ -117,7 +122,7 @@ class RoomSide:
                 SyncRooms(self.rooms, parts),
                 self.accounts,
                 presence,
-                Slices(self.clock),
+                self.slices,
             ),
             self.accounts,
             presence,
@@ -140,7 +145,7 @@ class RoomSide:
             accounts,
             presence,
             StreamNews(rooms, receipts, self.typing, accounts, presence),
-            Snapshots(rooms, receipts, self.directory, accounts, presence),
+            Snapshots(rooms, receipts, self.directory, accounts, presence, self.slices),
             self.clock,
         ).add_to(router)
 

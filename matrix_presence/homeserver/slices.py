@@ -9,6 +9,9 @@ from twisted.internet.task import Cooperator, TaskFinished, deferLater
 
 #: Seconds the reactor is held before it gets a turn.
 SLICE = 0.008
+#: Looks at something, each at what changed during the one before. The one after these
+#: is taken at once, however long that is.
+_LOOKS = 4
 
 
 class Slices:
@@ -43,6 +46,19 @@ class Slices:
                 await self._later(steps)
                 return False
         return True
+
+    async def settle(self, look: Callable[[], Iterator[None]]) -> None:
+        """Look again and again, until all that was seen is of one moment.
+
+        Args:
+            look: makes the steps of a look at what was not seen as it is now.
+        """
+        for _ in range(_LOOKS):
+            if await self.done(look()):
+                return
+        # There is always something new: nobody is to wait for ever.
+        for _ in look():
+            pass
 
     async def _later(self, steps: Iterator[None]) -> None:
         task = self._cooperator.cooperate(steps)

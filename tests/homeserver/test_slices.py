@@ -90,3 +90,30 @@ class SlicesTests(TestCase):
             done = self.begin(faulty(number))
             self.turns()
             self.failureResultOf(done, ValueError)
+
+    def test_it_is_looked_again_until_nothing_moved(self) -> None:
+        """A look that paused is followed by another, one that did not is the last."""
+        changed = [8, 5, 2, 0]
+        looks = (self.steps(f"look {number}", number, 0.4) for number in changed)
+        settled = Deferred.fromCoroutine(self.slices.settle(lambda: next(looks)))
+        self.turns()
+        self.successResultOf(settled)
+        self.assertEqual(
+            {name for name, _ in self.taken}, {"look 8", "look 5", "look 2"}
+        )
+
+    def test_it_is_not_looked_for_ever(self) -> None:
+        """Where something always moves, the last look is taken at once."""
+        looks = 0
+
+        def look() -> Iterator[None]:
+            nonlocal looks
+            looks += 1
+            return self.steps(f"look {looks}", 10, 0.4)
+
+        settled = Deferred.fromCoroutine(self.slices.settle(look))
+        self.turns()
+        self.successResultOf(settled)
+        last = {turn for name, turn in self.taken if name == f"look {looks}"}
+        self.assertEqual(len(last), 1)
+        self.assertGreater(looks, 2)

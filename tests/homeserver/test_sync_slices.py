@@ -10,8 +10,7 @@ from urllib.parse import quote, urlencode
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from matrix_presence.homeserver import slices
-from matrix_presence.homeserver.sync import room_parts
+from matrix_presence.homeserver import encoded_events, slices
 from tests.homeserver.rooms import ALICE, BOB, CAROL, RoomsTestCase
 from tests.web.connection import Connection
 
@@ -31,7 +30,7 @@ class SlicedSyncTests(RoomsTestCase):
 
     def begin(self, since: str | None = None, **query: Any) -> None:
         """Begin Bob's /sync; a step of it is done now."""
-        self.patch(room_parts, "EVENTS_AT_ONCE", 4)
+        self.patch(encoded_events, "AT_ONCE", 4)
         self.patch(slices, "SLICE", 0)
         if since is not None:
             query["since"] = since

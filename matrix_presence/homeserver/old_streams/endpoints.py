@@ -108,7 +108,7 @@ class OldStreamEndpoints:
         requester = self.authentication.member(call.request)
         limit, archived = _limit(call, _MESSAGES), call.query("archived") == "true"
         listener = self._listener(requester, era)
-        body = self.snapshots.of_everything(listener, limit, archived=archived)
+        body = await self.snapshots.of_everything(listener, limit, archived=archived)
         return 200, body
 
     async def room_initial_sync(self, era: Era, call: Call) -> Answer:
@@ -116,7 +116,7 @@ class OldStreamEndpoints:
         requester = self.authentication.requester(call.request)
         room, limit = self._room(call.params["room_id"]), _limit(call, _MESSAGES)
         listener = self._listener(requester, era)
-        return 200, self.snapshots.of_room(listener, room, limit)
+        return 200, await self.snapshots.of_room(listener, room, limit)
 
     def _listener(self, requester: Requester, era: Era) -> Listener:
         return Listener(requester, era, self.accounts.ignored(requester.user_id))

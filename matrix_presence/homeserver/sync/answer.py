@@ -6,7 +6,7 @@ its position, a number.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
@@ -24,10 +24,6 @@ from matrix_presence.wire.content import Era
 from matrix_presence.wire.filters import PresenceFilter
 
 _Events = list[dict[str, Any]]
-
-#: Looks at the rooms, each at those that changed during the one before. The last is
-#: made at once, however long it takes.
-_LOOKS = 5
 
 
 class AccountSide(Protocol):
@@ -139,16 +135,14 @@ class Answers:
         """Look at the rooms, until there was a look in which nothing moved."""
         news = self._sync_rooms.news(ask, None if since is None else since.rooms)
         account_since = None if since is None else since.account
-        for looks_left in reversed(range(_LOOKS)):
+        data: tuple[_Events, dict[str, _Events]]
+
+        def look() -> Iterator[None]:
+            nonlocal data
             data = self._accounts.sync_account_data(ask.user_id, account_since)
-            steps = news.steps(data[1])
-            if not looks_left:
-                # There is always something new: let the client wait no longer.
-                for _ in steps:
-                    pass
-            elif not await self._slices.done(steps):
-                continue
-            break
+            return news.steps(data[1])
+
+        await self._slices.settle(look)
         return _Looked(news, *data)
 
     def _of_now(

@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 import orjson
 
+from matrix_presence.homeserver.encoded_events import encoded_events
 from matrix_presence.homeserver.events import Event, client_event
 from matrix_presence.homeserver.receipts import Receipts
 from matrix_presence.homeserver.room import Room
@@ -31,8 +32,6 @@ from matrix_presence.homeserver.visibility import was_member
 from matrix_presence.wire.filters import only_fields
 
 _HEROES = 5
-#: Events written out between two pauses: a millisecond's work at most.
-EVENTS_AT_ONCE = 100
 
 
 @attrs.frozen
@@ -186,14 +185,8 @@ class RoomParts:
         self, ask: Ask, events: list[Event]
     ) -> Generator[None, None, orjson.Fragment]:
         """The events as JSON, in the format that the client asked for."""
-        now, chunks = self._rooms.now(), []
-        for start in range(0, len(events), EVENTS_AT_ONCE):
-            if start:
-                yield
-            some = events[start : start + EVENTS_AT_ONCE]
-            encoded = orjson.dumps([_formatted(ask, event, now) for event in some])
-            chunks.append(encoded[1:-1])
-        return orjson.Fragment(b"[%b]" % b",".join(chunks))
+        now = self._rooms.now()
+        return (yield from encoded_events(events, lambda e: _formatted(ask, e, now)))
 
 
 def _formatted(ask: Ask, event: Event, now: int) -> dict[str, Any]:
