@@ -170,6 +170,18 @@ class PresenceConfig:
         "1h",
         "How long after its last sync has returned a busy device still counts as busy.",
     )
+    sync_end_counts: bool = option(
+        SWITCH,
+        True,
+        "Whether being connected lasts from the end of a sync on. Else it lasts from "
+        "its beginning, and somebody may be offline between two long polls.",
+    )
+    timeout_step: int = option(
+        DURATION,
+        "0s",
+        "How often those whose time is up are looked at, which makes time-outs up to "
+        "twice that late. With 0 it is a second, or less where time-outs are short.",
+    )
     local: bool = option(
         SWITCH,
         True,
@@ -285,6 +297,37 @@ class PresenceConfig:
         "online",
         "What a message means from a user who does not sync: online brings them "
         "online for sync_online_timeout, bump only notes the time, ignore nothing.",
+    )
+    offline_activity_is_news: bool = option(
+        SWITCH,
+        False,
+        "Whether others are told when somebody who is offline has been active: who "
+        "they are and when.",
+    )
+    syncs_are_activity: bool = option(
+        SWITCH,
+        False,
+        "Whether each sync, and each status, is activity if its user is online or busy "
+        "then, so that a client that only polls never idles; else only what makes "
+        "them more available is.",
+    )
+    hiding_outlasts_syncs: bool = option(
+        SWITCH,
+        True,
+        "Whether who has set offline stays so while their client merely goes on "
+        "syncing, and what they do in the meantime shows nobody when.",
+    )
+    busy_spreads: bool = option(
+        SWITCH,
+        False,
+        "Whether a sync by another device of a busy user makes that device busy too, "
+        "so that busy ends only when each of them has set something else.",
+    )
+    busy_comes_back: bool = option(
+        SWITCH,
+        True,
+        "Whether activity makes somebody busy again who was so before they set "
+        "unavailable; else it makes them online.",
     )
     appservice_bump: bool = option(
         SWITCH,

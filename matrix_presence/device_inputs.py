@@ -35,6 +35,7 @@ from matrix_presence.lists import PresenceLists
 from matrix_presence.persistence import Persistence
 from matrix_presence.postponed import Postponed
 from matrix_presence.remotes import Remotes
+from matrix_presence.rule_options import semantics_of, timeouts_of
 from matrix_presence.rules.devices import (
     KEPT,
     NOT_HELD,
@@ -44,8 +45,7 @@ from matrix_presence.rules.devices import (
     synced,
     was_active,
 )
-from matrix_presence.rules.states import OFFLINE, ONLINE
-from matrix_presence.rules.timeouts import Timeouts
+from matrix_presence.rules.states import BUSY, OFFLINE, ONLINE
 from matrix_presence.standings import Standings
 from matrix_presence.ticks import Ticks
 
@@ -86,6 +86,11 @@ class DeviceInputs:
         self._dirty = persistence.dirty
         self.timeouts = timeouts_of(config)
         self._sync_online = self.timeouts.sync_online
+        self._semantics = semantics = semantics_of(config)
+        #: In the state of a device that goes on by a sync: nothing where each sync may
+        #: change something.
+        always = semantics.statements_are_activity or semantics.busy_spreads
+        self._goes_on = 0 if always else GOES_ON
         limit = config.rc_presence.per_user
         self._status_limit = Buckets(limit.per_second, limit.burst_count)
         self._sync_limit = Buckets(limit.per_second, limit.burst_count)
@@ -96,7 +101,11 @@ class DeviceInputs:
             ticks,
             persistence,
             keep_status=config.keep_status_when_offline,
+            tells_of_offline=config.offline_activity_is_news,
+            waits=bool(config.timeout_step),
         )
+        self._held = self._standings.held
+        self._end_counts = config.sync_end_counts
         self._remotes = Remotes(cache, self.timeouts, self._standings, persistence)
 
     def now(self) -> int:
@@ -160,11 +169,14 @@ class DeviceInputs:
         """Whether anything the user said is new, their being there aside."""
         now = self.now()
         row, before = self._device(user, device_id)
-        after = status_set(before, presence, now, self.timeouts, kept=kept)
+        after = status_set(
+            before, presence, now, self._held, self._semantics, kept=kept
+        )
         news = self.cache.users.status_msg[user] != status_msg
         self.cache.users.status_msg[user] = status_msg
         self._put_device(user, device_id, row, after)
-        self._standings.refresh(user, now, news=news)
+        is_activity = self._semantics.statements_are_activity
+        self._standings.refresh(user, now, news=news, is_activity=is_activity)
         return news or before[:3] != after[:3]
 
     def sync_began(
@@ -186,9 +198,9 @@ class DeviceInputs:
         devices = self._devices
         state = devices[row]
         if stated is None or stated == ONLINE:
-            goes_on = state & GOES_ON
+            goes_on = state & self._goes_on
         else:
-            goes_on = state & STATED == stated != OFFLINE
+            goes_on = self._goes_on and state & STATED == stated != OFFLINE
         if goes_on and (
             state & SYNCING
             or self._seconds() * 1000 - devices[row + LAST_SEEN] < self._sync_online
@@ -207,7 +219,14 @@ class DeviceInputs:
         self, user: int, device_id: str, row: int, stated: int | None, now: int
     ) -> int:
         before = self.cache.devices.read(row) if row else UNKNOWN
-        after = synced(before, stated, now, self.timeouts)
+        semantics = self._semantics
+        if (
+            semantics.busy_spreads
+            and stated != OFFLINE
+            and self.cache.users.presence(user) == BUSY
+        ):
+            stated = BUSY
+        after = synced(before, stated, now, self._held, semantics)
         # Its presence and its hold.
         is_change = before[:2] != after[:2]
         wait = self._sync_limit.take(user, now) if is_change else 0
@@ -224,7 +243,8 @@ class DeviceInputs:
             self._postponed.synced(user, device_id)
         row = self._put_device(user, device_id, row, after)
         only = after if self.cache.devices.is_only(user, row) else None
-        self._standings.refresh(user, now, only=only)
+        is_activity = semantics.statements_are_activity and stated != OFFLINE
+        self._standings.refresh(user, now, only=only, is_activity=is_activity)
         return row
 
     def _apply_postponed_sync(
@@ -232,7 +252,7 @@ class DeviceInputs:
     ) -> None:
         now = self.now()
         row, device = self._device(user, device_id)
-        after = synced(device, stated, now, self.timeouts)
+        after = synced(device, stated, now, self._held, self._semantics)
         self._put_device(
             user,
             device_id,
@@ -247,8 +267,10 @@ class DeviceInputs:
         state = devices[row]
         if state >> SERIAL_AT != serial:
             return  # Logged out in the meantime.
-        # Being connected counts from here (B-46).
-        now = devices[row + LAST_SEEN] = int(self._seconds() * 1000)
+        now = int(self._seconds() * 1000)
+        if self._end_counts:
+            # Being connected counts from here (B-46).
+            devices[row + LAST_SEEN] = now
         state -= A_SYNC
         if not state & (SYNCING | COMES_UP):
             state |= COMES_UP
@@ -286,11 +308,17 @@ class DeviceInputs:
         device = self.cache.devices.read(row) if row else UNKNOWN
         mode = self.config.activity_when_disconnected
         after = was_active(
-            device, now, self.timeouts, when_disconnected=mode == "online"
+            device,
+            now,
+            self._held,
+            self._semantics,
+            when_disconnected=mode == "online",
         )
         if after is not device:
             self._put_device(user, device_id, row, after)
-        elif mode == "bump" and device.hold in (NOT_HELD, KEPT):
+        elif mode == "bump" and (
+            device.hold in (NOT_HELD, KEPT) or not self._semantics.hides
+        ):
             users.last_active_ts[user] = now
         self._standings.refresh(user, now)
 
@@ -308,7 +336,7 @@ class DeviceInputs:
                     continue
                 self.cache.devices.came_up(user)
                 self._postponed.apply(user, now)
-                self._standings.refresh(user, now)
+                self._standings.look(user, now)
             except Exception:  # One user's fault is not the others'.
                 logger.exception("A time-out failed")
         if self.lists is not None:
@@ -326,14 +354,3 @@ class DeviceInputs:
             return self.cache.devices.add(user, device_id, device)
         self.cache.devices.write(row, device)
         return row
-
-
-def timeouts_of(config: PresenceConfig) -> Timeouts:
-    """The thresholds the rules need, from the options."""
-    return Timeouts(
-        last_active_granularity=config.last_active_granularity,
-        sync_online=config.sync_online_timeout,
-        idle=config.idle_timeout,
-        busy_online=config.busy_online_timeout,
-        federation=config.federation_timeout,
-    )

@@ -303,6 +303,8 @@ def _nobody(server_name: str) -> bool:
 
 def slot_width(config: PresenceConfig) -> int:
     """How finely time-outs are told apart, ms: a second, less when they are short."""
+    if config.timeout_step:
+        return max(20, config.timeout_step)
     timeouts = (
         config.last_active_granularity,
         config.sync_online_timeout,

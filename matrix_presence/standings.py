@@ -9,8 +9,8 @@ from __future__ import annotations
 from matrix_presence.cache.presence_cache import PresenceCache
 from matrix_presence.cache.users import HIDDEN, PRESENCE, SHOWN_ACTIVE, TOLD
 from matrix_presence.persistence import Persistence
-from matrix_presence.rules.devices import Device, timed_out
-from matrix_presence.rules.states import OFFLINE
+from matrix_presence.rules.devices import Device, idled, timed_out
+from matrix_presence.rules.states import OFFLINE, ONLINE
 from matrix_presence.rules.timeouts import Timeouts
 from matrix_presence.rules.users import (
     Shown,
@@ -26,6 +26,8 @@ class Standings:
 
     Args:
         keep_status: a status message outlives going offline (B-6).
+        tells_of_offline: a newer activity of somebody offline is news.
+        waits: what time has done counts only once `look` was called.
     """
 
     def __init__(
@@ -36,28 +38,46 @@ class Standings:
         persistence: Persistence,
         *,
         keep_status: bool,
+        tells_of_offline: bool,
+        waits: bool,
     ) -> None:
         self._cache = cache
         self._timeouts = timeouts
         self._ticks = ticks
         self._dirty = persistence.dirty
         self._keep_status = keep_status
+        self._tells_of_offline = tells_of_offline
+        self._waits = waits
+        #: What counts while nobody looks.
+        self.held = timeouts.held() if waits else timeouts
 
     def refresh(
-        self, user: int, now: int, *, news: bool = False, only: Device | None = None
+        self,
+        user: int,
+        now: int,
+        *,
+        news: bool = False,
+        only: Device | None = None,
+        is_activity: bool = False,
     ) -> None:
         """Add up the devices of a user and announce what others can see of it.
 
         Args:
             news: something else they can see has changed.
             only: the only device of the user, if it is at hand.
+            is_activity: whatever has happened is activity if the user is online by it,
+                or busy.
         """
-        cache, timeouts = self._cache, self._timeouts
+        cache, timeouts = self._cache, self.held
         users = cache.users
         devices = cache.devices.of(user) if only is None else (only,)
         presence, last_active_ts, hidden, deadline = add_up(devices, now, timeouts)
+        if self._waits:
+            deadline = self._looked_at(presence, last_active_ts, now)
         if not presence or len(devices) > 1:
             self._time_out_devices(user, now)
+        if is_activity and presence >= ONLINE:
+            last_active_ts = now
         last_active_ts = max(users.last_active_ts[user], last_active_ts)
         granularity = timeouts.last_active_granularity
         active = is_currently_active(presence, last_active_ts, now, granularity)
@@ -78,17 +98,45 @@ class Standings:
             Shown(presence, told & SHOWN_ACTIVE != 0, users.shown_active_ts[user]),
             Shown(presence, active, last_active_ts),
             granularity,
+            offline_too=self._tells_of_offline,
         ):
             self.show(user, presence, active, urgent=news)
+
+    def _looked_at(self, presence: int, last_active_ts: int, now: int) -> int:
+        """When to look next, epoch ms, unless a sync returns in the meantime.
+
+        Synapse looks at whoever has just set a status when they are not currently
+        active any more, and only then sees that they do not sync.
+        """
+        if not presence:
+            return 0
+        pause = self._timeouts.idle or self._timeouts.sync_online
+        after_activity = last_active_ts + pause
+        return after_activity if after_activity > now else now + pause
 
     def _time_out_devices(self, user: int, now: int) -> None:
         devices = self._cache.devices
         for row in devices.rows(user):
-            left = timed_out(devices.read(row), now, self._timeouts)
+            left = timed_out(devices.read(row), now, self.held)
             if left is None:
                 devices.forget(user, row)
             else:
                 devices.write(row, left)
+
+    def look(self, user: int, now: int) -> None:
+        """The time of a user has come: see what it has done."""
+        if self._waits:
+            devices = self._cache.devices
+            for row in devices.rows(user):
+                left = timed_out(devices.read(row), now, self._timeouts)
+                if left is None:
+                    devices.forget(user, row)
+                else:
+                    devices.write(row, idled(left, now, self._timeouts))
+            deadline = add_up(devices.of(user), now, self._timeouts).deadline
+            if deadline:
+                self._cache.wheel.put(user, deadline)
+        self.refresh(user, now)
 
     def show(self, user: int, presence: int, active: bool, *, urgent: bool) -> None:
         """Others see this of the user from the next tick on."""

@@ -28,6 +28,7 @@ FLOORS = (
         "postponed",
         "remotes",
         "rows",
+        "rule_options",
         "standings",
         "sweep",
         "ticks",

@@ -20,6 +20,7 @@ from enum import IntEnum
 from functools import partial
 from typing import NamedTuple
 
+from matrix_presence.rules.semantics import SPECIFIED, Semantics
 from matrix_presence.rules.states import (
     AVAILABILITY,
     BUSY,
@@ -114,7 +115,13 @@ def contribution(device: Device, now: int, timeouts: Timeouts) -> tuple[int, int
 
 
 def status_set(
-    device: Device, presence: int, now: int, timeouts: Timeouts, *, kept: bool = False
+    device: Device,
+    presence: int,
+    now: int,
+    timeouts: Timeouts,
+    semantics: Semantics = SPECIFIED,
+    *,
+    kept: bool = False,
 ) -> Device:
     """The device after its user set this status with it (A-29, A-30).
 
@@ -123,14 +130,14 @@ def status_set(
     if presence == OFFLINE:
         return device._replace(
             presence=OFFLINE,
-            hold=HIDDEN_BY_STATUS,
+            hold=HIDDEN_BY_STATUS if semantics.hides else NOT_HELD,
             available=ONLINE,
             last_seen_ts=now,
         )
     before, _ = contribution(device, now, timeouts)
     # What was kept may have been inactive for ever; it would be idle at once.
     begins_anew = device.hold == KEPT and presence in IDLING
-    proactive = begins_anew or is_proactive(before, presence)
+    proactive = begins_anew or _is_activity(before, presence, semantics)
     return Device(
         presence,
         KEPT if kept else NOT_HELD,
@@ -141,7 +148,19 @@ def status_set(
     )
 
 
-def synced(device: Device, stated: int | None, now: int, timeouts: Timeouts) -> Device:
+def _is_activity(before: int, after: int, semantics: Semantics) -> bool:
+    if semantics.statements_are_activity:
+        return after >= ONLINE
+    return is_proactive(before, after)
+
+
+def synced(
+    device: Device,
+    stated: int | None,
+    now: int,
+    timeouts: Timeouts,
+    semantics: Semantics = SPECIFIED,
+) -> Device:
     """The device as a sync of it begins.
 
     `stated` is the request's `set_presence`, None where it was omitted: that means
@@ -149,15 +168,22 @@ def synced(device: Device, stated: int | None, now: int, timeouts: Timeouts) -> 
     it returns to free for chat where online would replace it.
     """
     if stated == OFFLINE:
+        if not semantics.hides:
+            return device
         return _synced_in_hiding(device, now, timeouts)
     before, hold, available, last_active_ts, _, syncing = device
-    if hold == KEPT or (hold == HIDDEN_BY_STATUS and stated != ONLINE):
+    says_so = stated == ONLINE or not semantics.hides
+    if hold == KEPT or (hold == HIDDEN_BY_STATUS and not says_so):
         return device._replace(syncing=syncing + 1, last_seen_ts=now)
     if hold == HIDDEN_BY_STATUS or not is_connected(device, now, timeouts):
         before = OFFLINE
     presence, available = _stated_by_sync(before, available, stated)
     # Only an edge is activity: a poll that goes on in the same state is not (B-18).
-    if AVAILABILITY[presence] > AVAILABILITY[before]:
+    if (
+        presence >= ONLINE
+        if semantics.statements_are_activity
+        else AVAILABILITY[presence] > AVAILABILITY[before]
+    ):
         last_active_ts = now
     return device_of((presence, NOT_HELD, available, last_active_ts, now, syncing + 1))
 
@@ -193,7 +219,12 @@ def _synced_in_hiding(device: Device, now: int, timeouts: Timeouts) -> Device:
 
 
 def was_active(
-    device: Device, now: int, timeouts: Timeouts, *, when_disconnected: bool = True
+    device: Device,
+    now: int,
+    timeouts: Timeouts,
+    semantics: Semantics = SPECIFIED,
+    *,
+    when_disconnected: bool = True,
 ) -> Device:
     """The device after a pro-active event: a message, a receipt, typing (B-12, B-17).
 
@@ -203,14 +234,26 @@ def was_active(
     """
     if device.hold in (HIDDEN_BY_SYNC, HIDDEN_BY_STATUS):
         return device
-    if not is_connected(device, now, timeouts):
+    presence = device.presence
+    if presence == OFFLINE or not is_connected(device, now, timeouts):
         if not when_disconnected:
             return device
-        return Device(ONLINE, NOT_HELD, ONLINE, now, now, 0)
-    presence = device.presence
-    if presence <= UNAVAILABLE:
-        presence = device.available
+        return Device(ONLINE, NOT_HELD, ONLINE, now, now, device.syncing)
+    if presence == UNAVAILABLE:
+        comes_back = device.available != BUSY or semantics.busy_comes_back
+        presence = device.available if comes_back else ONLINE
     return Device(presence, device.hold, device.available, now, now, device.syncing)
+
+
+def idled(device: Device, now: int, timeouts: Timeouts) -> Device:
+    """The device as one that has said unavailable, if it is idle by now (B-40).
+
+    For those who keep what time has done, and do not ask for it anew each time.
+    """
+    presence, _ = contribution(device, now, timeouts)
+    if presence == UNAVAILABLE != device.presence:
+        return device._replace(presence=UNAVAILABLE)
+    return device
 
 
 def timed_out(device: Device, now: int, timeouts: Timeouts) -> Device | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import attrs
 
 MINUTE = 60_000
+#: Longer than any server runs.
+_NEVER = 1 << 52
 
 
 @attrs.frozen
@@ -23,3 +25,7 @@ class Timeouts:
     busy_online: int = 60 * MINUTE
     #: How long the word of another server holds (C-9).
     federation: int = 30 * MINUTE
+
+    def held(self) -> Timeouts:
+        """The same where time ends nothing that a device has said."""
+        return attrs.evolve(self, sync_online=_NEVER, busy_online=_NEVER, idle=0)

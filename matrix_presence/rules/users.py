@@ -67,17 +67,22 @@ class Shown(NamedTuple):
     last_active_ts: int
 
 
-def is_news(shown: Shown, to_show: Shown, granularity: int) -> bool:
+def is_news(
+    shown: Shown, to_show: Shown, granularity: int, *, offline_too: bool = False
+) -> bool:
     """Whether others have to be told.
 
     A change of state always (B-35); the end or the beginning of being currently
     active too. A newer activity alone is news only while nobody was told that the
     user is currently active (B-31), not within a granularity of the last one told
     (B-19), and never of somebody offline: that would show what a hidden user does.
+
+    Args:
+        offline_too: a newer activity is news of somebody offline all the same.
     """
     if to_show.presence != shown.presence:
         return True
-    if to_show.presence == OFFLINE:
+    if to_show.presence == OFFLINE and not offline_too:
         return False
     if to_show.currently_active != shown.currently_active:
         return True

@@ -63,10 +63,12 @@ class SynapsePresence:
     ) -> AbstractContextManager[None]:
         """To be held while a stream of this device is open."""
         stated = stated_by(presence_state)
-        if stated is None and not self._own.hiding_outlasts_syncs:
+        hides = self.parts.config.hiding_outlasts_syncs
+        if stated is None and not hides:
             stated = ONLINE
         # Who hides says so; a guest, whom Synapse lets look at one room, says nothing.
-        counts = self.parts.tracks and (affect_presence or stated == OFFLINE)
+        says = affect_presence or (stated == OFFLINE and hides)
+        counts = self.parts.tracks and says
         return Poll(self.parts, user_id, device_id, stated, counts)
 
     async def set_state(
@@ -98,8 +100,6 @@ class SynapsePresence:
             told = state.get(INPUT)
             self._workers.relayed(user_id, device_id, BY_NAME[name], told)
             if told in (None, SAYS_NOTHING):
-                if self._own.syncs_are_activity and BY_NAME[name] == ONLINE:
-                    self._handler.active(user_id, device_id)
                 self.parts.came_back(user_id)
             return
         requester = Requester(

@@ -84,17 +84,6 @@ class Own:
         "Whether setting a presence without a status message keeps the message. "
         "Clients that go idle by themselves set one without.",
     )
-    syncs_are_activity: bool = option(
-        SWITCH,
-        False,
-        "Whether a sync is activity, so that a client that only polls never idles.",
-    )
-    hiding_outlasts_syncs: bool = option(
-        SWITCH,
-        True,
-        "Whether who has set offline stays so while their client merely goes on "
-        "syncing, and what they do in the meantime shows nobody when.",
-    )
     all_messages_are_activity: bool = option(
         SWITCH,
         True,
@@ -184,6 +173,11 @@ DEVIATIONS: Mapping[str, Any] = MappingProxyType(
         "presence_lists": False,
         "status_msg_limit": 8192,
         "activity_when_disconnected": "bump",
+        "sync_end_counts": False,
+        "timeout_step": 5000,
+        "offline_activity_is_news": True,
+        "busy_spreads": True,
+        "busy_comes_back": False,
         "appservice_bump": True,
         "appservice_persist": False,
     }

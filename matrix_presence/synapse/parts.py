@@ -83,7 +83,8 @@ class Parts:
             cache,
             config.last_active_granularity,
             self.eras,
-            hides=own.hiding_outlasts_syncs,
+            hides=config.hiding_outlasts_syncs,
+            is_late=bool(config.timeout_step),
             has_profiles=own.profiles,
         )
         self.counters = Counters(homeserver.hostname, cache)

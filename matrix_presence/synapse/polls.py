@@ -5,7 +5,6 @@ from __future__ import annotations
 from types import TracebackType
 
 from matrix_presence.device_inputs import OpenSync
-from matrix_presence.rules.states import ONLINE
 from matrix_presence.synapse.parts import Parts
 
 
@@ -61,8 +60,6 @@ class Poll:
             self._sync = parts.handler.sync_began(
                 user_id, self._device_id, self._stated
             )
-            if parts.own.syncs_are_activity and self._stated in (None, ONLINE):
-                parts.handler.active(user_id, self._device_id)
             parts.came_back(user_id)
         parts.listeners.opened(user_id)
 

@@ -44,7 +44,8 @@ def refine(
             logger.error("Presence is relayed as Synapse does it: no %s", absent)
         return
     pause = config.last_active_granularity / _PARTS_OF_GRANULARITY
-    relay = Relay(homeserver, handler, pause, tells_silence=own.hiding_outlasts_syncs)
+    silent = config.hiding_outlasts_syncs
+    relay = Relay(homeserver, handler, pause, tells_silence=silent)
     handler.matrix_presence_relay = relay
     handler.set_state = relay.set_state
     handler.bump_presence_active_time = relay.active

@@ -21,6 +21,7 @@ class States:
         eras: how the present request is to be spoken to.
         has_profiles: whether a state carries the profile of its user.
         hides: whether somebody who hides does not show when they were last here.
+        is_late: whether somebody is currently active until others are told otherwise.
     """
 
     def __init__(
@@ -30,12 +31,14 @@ class States:
         eras: Eras,
         *,
         hides: bool,
+        is_late: bool,
         has_profiles: bool,
     ) -> None:
         self._cache = cache
         self._granularity = granularity
         self._eras = eras
         self._hides = hides
+        self._is_late = is_late
         self._has_profiles = has_profiles
 
     def of_all(self, users: Iterable[int], now: int) -> list[UserPresenceState]:
@@ -64,9 +67,9 @@ class States:
             last_federation_update_ts=users.told_ts[user],
             last_user_sync_ts=now if presence else 0,
             status_msg=users.status_msg[user],
-            currently_active=is_currently_active(
-                presence, last_active_ts, now, self._granularity
-            ),
+            currently_active=users.is_shown_active(user)
+            if self._is_late
+            else is_currently_active(presence, last_active_ts, now, self._granularity),
         )
         if self._has_profiles and user in users.profiles:
             return profiled(state, users.profiles[user])

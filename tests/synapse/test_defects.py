@@ -67,29 +67,6 @@ class DefectTests(DefectTestCase):
         # Idle after a while: polling is no activity.
         self.assertEqual({"online", "unavailable"}, seen)
 
-    def test_b3_what_no_store_can_hold_is_refused_at_the_door(self) -> None:
-        """NUL, half a character, no text, too much: from clients (B3)."""
-        path = f"v3/{self.alice.path}"
-        for message in (b'"\\u0000"', b'"\\ud800"', b"5", b"null", b'["x"]'):
-            body = b'{"presence": "online", "status_msg": %b}' % message
-            answer = self.ask("PUT", path, body, self.alice)
-            self.assertEqual(400, answer.code, message)
-        self.assertEqual("offline", self.seen()["presence"])
-
-    def test_b3_what_no_store_can_hold_harms_no_other_user(self) -> None:
-        """From other servers such an entry is passed over, alone (B3)."""
-        self.inject_join(self.room_id, DAVE)
-        self.inject_join(self.room_id, "@erin:far")
-        push = [
-            {"user_id": DAVE, "presence": "online", "status_msg": "\0"},
-            {"user_id": DAVE, "presence": "online", "status_msg": "\ud800"},
-            {"user_id": DAVE, "presence": "online", "status_msg": {"a": 1}},
-            {"user_id": "@erin:far", "presence": "online", "status_msg": "fine"},
-        ]
-        self.edu({"push": push})
-        self.assertEqual("fine", self.get("@erin:far", self.bob)["status_msg"])
-        self.assertEqual({"presence": "offline"}, self.get(DAVE, self.bob))
-
     def test_b4_busy_ends_with_the_device_that_said_it(self) -> None:
         """A sync of another device does not make that one busy too (B4)."""
         other = self.person("alice", "OTHER")
@@ -155,43 +132,6 @@ class DefectTests(DefectTestCase):
         self.put(self.alice, "unavailable")
         self.assertEqual("on holiday", self.seen()["status_msg"])
 
-    def test_b8_no_edu_fails_and_each_entry_stands_alone(self) -> None:
-        """Whatever is wrong in it, what is right in it is taken (B8)."""
-        self.inject_join(self.room_id, DAVE)
-        for content in (
-            {"push": 5},
-            {"push": [5, None, "x"]},
-            {"push": {"a": 1}},
-            {"presence": {"a": 1}},
-            {},
-        ):
-            self.edu(content)
-        good = {"user_id": DAVE, "presence": "unavailable", "last_active_ago": 5}
-        bad: list[dict[str, Any]] = [
-            {"user_id": "dave"},
-            {"user_id": 5},
-            {"presence": 5},
-            {"presence": {"a": 1}},
-            {"last_active_ago": "5"},
-            {"last_active_ago": 1e30},
-            {"currently_active": "yes"},
-        ]
-        worse = [{**good, "presence": "online", **one} for one in bad]
-        self.edu({"push": [*worse[:4], good, *worse[4:]]})
-        self.assertEqual("unavailable", self.get(DAVE, self.bob)["presence"])
-
-    def test_b8_users_nobody_may_see_are_not_taken(self) -> None:
-        """A server cannot fill our memory with its users (B8)."""
-        self.inject_join(self.room_id, DAVE)
-        known = len(self.presence.parts.cache.users)
-        for origin in ("far", "elsewhere"):
-            push = [
-                {"user_id": f"@stranger{number}:{origin}", "presence": "online"}
-                for number in range(200)
-            ]
-            self.edu({"push": push}, origin=origin)
-        self.assertEqual(known, len(self.presence.parts.cache.users))
-
     def test_b9_status_message_has_a_limit(self) -> None:
         """In bytes; the longest that is allowed goes through whole (B9)."""
         path, body = f"v3/{self.alice.path}", {"presence": "online"}
@@ -241,6 +181,76 @@ class DefectTests(DefectTestCase):
             seen = self.seen()
             self.assertEqual("online", seen["presence"], event_type)
             self.assertTrue(seen["currently_active"])
+
+
+class HarmTests(DefectTestCase):
+    """Those that harm a server or others than who causes them."""
+
+    def test_b3_what_no_store_can_hold_is_refused_at_the_door(self) -> None:
+        """NUL, half a character, no text, too much: from clients (B3)."""
+        path = f"v3/{self.alice.path}"
+        for message in (b'"\\u0000"', b'"\\ud800"', b"5", b"null", b'["x"]'):
+            body = b'{"presence": "online", "status_msg": %b}' % message
+            answer = self.ask("PUT", path, body, self.alice)
+            self.assertEqual(400, answer.code, message)
+        self.assertEqual("offline", self.seen()["presence"])
+
+    def test_b3_what_no_store_can_hold_harms_no_other_user(self) -> None:
+        """From other servers such an entry is passed over, alone (B3)."""
+        self.inject_join(self.room_id, DAVE)
+        self.inject_join(self.room_id, "@erin:far")
+        push = [
+            {"user_id": DAVE, "presence": "online", "status_msg": "\0"},
+            {"user_id": DAVE, "presence": "online", "status_msg": "\ud800"},
+            {"user_id": DAVE, "presence": "online", "status_msg": {"a": 1}},
+            {"user_id": "@erin:far", "presence": "online", "status_msg": "fine"},
+        ]
+        self.edu({"push": push})
+        self.assertEqual("fine", self.get("@erin:far", self.bob)["status_msg"])
+        self.assertEqual({"presence": "offline"}, self.get(DAVE, self.bob))
+
+    def test_b8_no_edu_fails_and_each_entry_stands_alone(self) -> None:
+        """Whatever is wrong in it, what is right in it is taken (B8)."""
+        self.inject_join(self.room_id, DAVE)
+        for content in (
+            {"push": 5},
+            {"push": [5, None, "x"]},
+            {"push": {"a": 1}},
+            {"presence": {"a": 1}},
+            {},
+        ):
+            self.edu(content)
+        good = {"user_id": DAVE, "presence": "unavailable", "last_active_ago": 5}
+        bad: list[dict[str, Any]] = [
+            {"user_id": "dave"},
+            {"user_id": 5},
+            {"presence": 5},
+            {"presence": {"a": 1}},
+            {"last_active_ago": "5"},
+            {"last_active_ago": 1e30},
+            {"currently_active": "yes"},
+        ]
+        worse = [{**good, "presence": "online", **one} for one in bad]
+        self.edu({"push": [*worse[:4], good, *worse[4:]]})
+        self.assertEqual("unavailable", self.get(DAVE, self.bob)["presence"])
+
+    def test_b8_users_nobody_may_see_are_not_taken(self) -> None:
+        """A server cannot fill our memory with its users (B8)."""
+        self.inject_join(self.room_id, DAVE)
+        known = len(self.presence.parts.cache.users)
+        for origin in ("far", "elsewhere"):
+            push = [
+                {"user_id": f"@stranger{number}:{origin}", "presence": "online"}
+                for number in range(200)
+            ]
+            self.edu({"push": push}, origin=origin)
+        self.assertEqual(known, len(self.presence.parts.cache.users))
+
+
+class CompatHarmTests(HarmTests):
+    """With `compat` they are put right all the same."""
+
+    module: ClassVar[Mapping[str, Any]] = MappingProxyType({"compat": True})
 
 
 class LimitedTests(DefectTestCase):
