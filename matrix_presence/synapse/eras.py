@@ -36,6 +36,11 @@ class Eras:
         old = _OLD.match(request.url)
         return MODERN if old is None else era_of(old[1], raw_on_r0=self._raw_on_r0)
 
+    def requester(self) -> str | None:
+        """Who makes it; None where nobody does."""
+        request = current_context().request
+        return None if request is None else request.requester
+
     def names(self) -> tuple[str, ...]:
         """What it calls each state."""
         era = self.of_request()

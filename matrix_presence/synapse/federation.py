@@ -72,7 +72,7 @@ class SynapseFederation:
         return in_background(self._homeserver, "presence_out", send)
 
     def _stated(self, said: Mapping[str, Any], now: int) -> UserPresenceState:
-        state = self._states.of_id(said["user_id"], now)
+        state = self._states.for_servers(self._states.of_id(said["user_id"], now))
         # What was composed has a profile only where profiles go along.
         if "displayname" in said or "avatar_url" in said:
             return state

@@ -42,7 +42,7 @@ from matrix_presence.synapse.partings import PartingLog, Partings
 from matrix_presence.synapse.peers import Peers
 from matrix_presence.synapse.readiness import Readiness
 from matrix_presence.synapse.routing import Routing
-from matrix_presence.synapse.states import States
+from matrix_presence.synapse.states import LONG_AGO, States
 from matrix_presence.synapse.store import RESTORED, SynapseStore
 from matrix_presence.synapse.workers import WorkerPolls
 from matrix_presence.ticks import Tick
@@ -179,7 +179,10 @@ class Parts:
         """Servers that may not know of these users any more are told a last word."""
         if not (self.config.federation_outgoing and self.tracks):
             return
-        states = [UserPresenceState.default(user_id) for user_id in user_ids]
+        states = [
+            UserPresenceState.default(user_id).copy_and_replace(last_active_ts=LONG_AGO)
+            for user_id in user_ids
+        ]
         queue = self._queue
         done = in_background(
             self._homeserver,

@@ -85,7 +85,11 @@ class Routing:
             if is_mine(user_id):
                 here.append(self._cache.users.intern(user_id))
             else:
-                ours = {state for state in some if is_mine(state.user_id)}
+                ours = {
+                    self._states.for_servers(state)
+                    for state in some
+                    if is_mine(state.user_id)
+                }
                 elsewhere[server_of(user_id)] |= ours
         self._listeners.routed(BitMap(here), position)
         for destination, some in elsewhere.items():

@@ -12,6 +12,9 @@ from matrix_presence.synapse.eras import Eras
 from matrix_presence.synapse.profiles import profiled
 from matrix_presence.wire.content import MODERN_NAMES
 
+#: Epoch ms. A time where there is none, for an EDU has to have one (C-5).
+LONG_AGO = 1
+
 
 class States:
     """What is known of users, as Synapse's handlers and servlets read it.
@@ -43,23 +46,28 @@ class States:
 
     def of_all(self, users: Iterable[int], now: int) -> list[UserPresenceState]:
         """These users, for the present request, as they stand at `now` (epoch ms)."""
-        names = self._eras.names()
-        return [self.of(user, now, names) for user in users]
+        names, by = self._eras.names(), self._eras.requester()
+        return [self.of(user, now, names, by) for user in users]
 
     def of(
-        self, user: int, now: int, names: tuple[str, ...] = MODERN_NAMES
+        self,
+        user: int,
+        now: int,
+        names: tuple[str, ...] = MODERN_NAMES,
+        by: str | None = None,
     ) -> UserPresenceState:
         """A user as they stand at `now` (epoch ms).
 
-        Somebody who hides does not show when they were last here (B-51).
+        Somebody who hides shows when they were last here to themself only (B-51).
 
         Args:
             names: of the states; free for chat is online to most (X-1).
+            by: who asks.
         """
         users = self._cache.users
         presence = users.presence(user)
         last_active_ts = users.last_active_ts[user]
-        hidden = self._hides and users.is_hidden(user)
+        hidden = self._hides and users.is_hidden(user) and users.ids[user] != by
         state = UserPresenceState(
             user_id=users.ids[user],
             state=names[presence],
@@ -77,14 +85,33 @@ class States:
 
     def of_ids(self, user_ids: Iterable[str], now: int) -> dict[str, UserPresenceState]:
         """By id, for the present request: how these users stand at `now`."""
-        names = self._eras.names()
-        return {user_id: self.of_id(user_id, now, names) for user_id in user_ids}
+        names, by = self._eras.names(), self._eras.requester()
+        return {user_id: self.of_id(user_id, now, names, by) for user_id in user_ids}
 
     def of_id(
-        self, user_id: str, now: int, names: tuple[str, ...] = MODERN_NAMES
+        self,
+        user_id: str,
+        now: int,
+        names: tuple[str, ...] = MODERN_NAMES,
+        by: str | None = None,
     ) -> UserPresenceState:
         """The same by id; somebody never heard of is offline and stays unknown."""
         user = self._cache.users.find(user_id)
         if user is None or user in self._cache.gone:
             return UserPresenceState.default(user_id)
-        return self.of(user, now, names)
+        return self.of(user, now, names, by)
+
+    def for_servers(self, state: UserPresenceState) -> UserPresenceState:
+        """The state of a user as other servers are told of it.
+
+        Synapse leaves `last_active_ago` out where there is no time, and the schema
+        requires it. Of somebody who hides it is what was known before (B-47).
+        """
+        if state.last_active_ts or not self._hides:
+            return state
+        user = self._cache.users.find(state.user_id)
+        if user is None or user in self._cache.gone:
+            shown_ts = 0
+        else:
+            shown_ts = self._cache.users.shown_active_ts[user]
+        return state.copy_and_replace(last_active_ts=shown_ts or LONG_AGO)

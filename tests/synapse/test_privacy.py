@@ -8,9 +8,12 @@ from contextlib import closing
 from types import MappingProxyType
 from typing import Any, ClassVar
 
+from synapse.handlers.presence import format_user_presence_state
+
 from tests.synapse.in_process import InProcessTestCase
 
-ALICE, DAVE, ERIN = "@alice:hs", "@dave:far", "@erin:elsewhere"
+ALICE, BOB = "@alice:hs", "@bob:hs"
+DAVE, ERIN = "@dave:far", "@erin:elsewhere"
 
 
 class LargeRoomTests(InProcessTestCase):
@@ -100,3 +103,57 @@ class OnlyPeerTests(PeerTests):
     module: ClassVar[Mapping[str, Any]] = MappingProxyType(
         {"exchange_only_with": ["elsewhere"]}
     )
+
+
+class HidingTests(InProcessTestCase):
+    """When somebody was last here who has set offline."""
+
+    def setUp(self) -> None:
+        """Alice and Bob, and a user of another server, share a room; Alice hides."""
+        super().setUp()
+        self.alice, self.bob = self.person("alice"), self.person("bob")
+        self.room_id = self.room(self.alice, self.bob)
+        self.inject_join(self.room_id, DAVE)
+        self.put(self.alice, "online")
+        self.pass_time(10)
+        sender: Any = self.homeserver.get_federation_sender()
+        self.told: list[Any] = []
+
+        async def send(states: Any, destinations: Any) -> None:
+            if "far" in destinations:
+                self.told += states
+
+        sender.send_presence_to_destinations = send
+        self.put(self.alice, "offline")
+        self.pass_time(20)
+        self.send(self.alice, self.room_id, "m.room.message")
+        self.pass_time(10)
+
+    def test_others_are_not_shown_it(self) -> None:
+        """Neither by GET nor by sync (B-51)."""
+        self.assertEqual({"presence": "offline"}, self.get(self.alice, self.bob))
+        self.put(self.alice, "offline", status_msg="still away")
+        self.pass_time(3)
+        shown, _ = self.sync(self.bob, full_state="true", set_presence="offline")
+        self.assertNotIn("last_active_ago", shown.get(ALICE, {}))
+
+    def test_they_see_it_themself(self) -> None:
+        """It does not begin anew by what they do while they hide (B-15, B-47)."""
+        seen = self.get(self.alice, self.alice)
+        self.assertLess(40_000, seen["last_active_ago"])
+
+    def test_other_servers_are_told_what_they_knew(self) -> None:
+        """An EDU without it would not fit its schema; it tells nothing new (C-5)."""
+        # It may be said again, and says the same.
+        (state,) = {state for state in self.told if state.user_id == ALICE}
+        content = format_user_presence_state(state, int(self.reactor.seconds() * 1000))
+        self.assertEqual({"presence", "user_id", "last_active_ago"}, content.keys())
+        self.assertLess(40_000, content["last_active_ago"])
+
+    def test_other_servers_are_told_of_who_was_never_active_too(self) -> None:
+        """As long ago as there is (C-5)."""
+        del self.told[:]
+        self.put(self.bob, "offline", status_msg="never here")
+        self.pass_time(10)
+        told = {one.last_active_ts for one in self.told if one.user_id == BOB}
+        self.assertEqual({1}, told)
