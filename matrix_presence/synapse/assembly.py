@@ -25,6 +25,7 @@ from matrix_presence.synapse.presence_only import answer_briefly
 from matrix_presence.synapse.profiles import write_profiles
 from matrix_presence.synapse.sliding import keep_connected
 from matrix_presence.synapse.source import PresenceSource
+from matrix_presence.synapse.worker_wakeups import wake_in_windows
 from matrix_presence.wire.lists import ACCEPT, DENY, INVITE
 
 logger = logging.getLogger(__name__)
@@ -67,6 +68,7 @@ def _relaying(homeserver: HomeServer, config: ModuleConfig, handler: Any) -> Any
     try:
         merged = with_synapses(config, homeserver.config)
         relays.refine(homeserver, handler, merged, config.own)
+        wake_in_windows(homeserver, handler, merged)
         _send_letters_to_writer(homeserver)
     except Exception:
         logger.exception("Presence is relayed as Synapse does it")
