@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, cast
+from unittest import SkipTest
 from urllib.parse import quote
 
 import attrs
@@ -36,6 +37,7 @@ from twisted.python import threadpool
 from twisted.python.failure import Failure
 
 from tests.base import TestCase
+from tests.synapse import LACKING
 
 _EPOCH = 1_790_000_000.0
 _HERE = IPv4Address("TCP", "127.0.0.1", 8008)
@@ -201,7 +203,7 @@ class InProcessTestCase(TestCase):
         ]
         if self.module is not None:
             name = "matrix_presence.synapse.PresenceModule"
-            modules.append({"module": name, "config": dict(self.module)})
+            modules.append({"module": name, "config": {**self._own(), **self.module}})
         listener = {"names": ["client", "federation"], "compress": False}
         sections = {
             "server_name": "hs",
@@ -233,6 +235,20 @@ class InProcessTestCase(TestCase):
             sections, config_dir_path=directory, data_dir_path=directory
         )
         return config
+
+    def _own(self) -> dict[str, Any]:
+        """The options that this version of Synapse does not have: ours, then."""
+        options = {**self.sections.get("presence", {}), **self.sections}
+        return {name: options[name] for name in LACKING & options.keys()}
+
+    def needs(self, *options: str) -> None:
+        """Skip the test where neither Synapse nor a module of ours has these.
+
+        Raises:
+            SkipTest: this is so.
+        """
+        if self.module is None and not LACKING.isdisjoint(options):
+            raise SkipTest(f"this Synapse has no {', '.join(options)}")
 
     @property
     def database(self) -> Path:

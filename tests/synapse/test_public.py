@@ -271,6 +271,7 @@ class OwnTimerTests(PublicTestCase):
 
     def test_they_count(self) -> None:
         """Idle after two minutes; offline a minute after the last sync."""
+        self.needs("idle_timeout", "sync_online_timeout")
         self.poll(self.alice, 600)
         self.pass_time(110, 1)
         self.assertEqual("online", self.look()[0])
@@ -377,6 +378,7 @@ class ExcludedRoomTests(InProcessTestCase):
 
     def test_sharing_an_excluded_room_shows_nothing(self) -> None:
         """Neither to people here nor to other servers."""
+        self.needs("exclude_rooms_from_presence")
         alice, bob = self.person("alice"), self.person("bob")
         room_id = self.room(alice, bob)
         self.inject_join(room_id, DAVE)
