@@ -7,6 +7,7 @@ A status, a sync, a pro-active event, a time-out. What each leads to is decided 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from functools import partial
 
 from twisted.internet.defer import Deferred, succeed
@@ -72,6 +73,9 @@ class DeviceInputs:
     ) -> None:
         #: Presence lists; None where there are none.
         self.lists = lists
+        #: Called with each user of another server who joins a room: their server may
+        #: have said something of them before.
+        self.met: Callable[[str], None] = lambda user_id: None
         self._seconds = clock.seconds
         #: Users looked at because their time had come, since the start.
         self.timed_out = 0

@@ -41,6 +41,7 @@ class PresenceHandler(DeviceInputs):
         if rooms.join(room, user):
             if not self.cache.users.is_local[user]:
                 self.cache.servers.joined(room, user, user_id)
+                self.met(user_id)
             self._ticks.joined(room, user)
 
     def left(self, room_id: str, user_id: str) -> None:
@@ -128,11 +129,15 @@ class PresenceHandler(DeviceInputs):
 
     # What other servers tell.
 
-    def told(self, update: Update) -> None:
+    def told(self, update: Update, heard_ts: int | None = None) -> None:
         """Another server says this of one of its users (C-6 to C-9).
 
         Whoever calls knows that it is that server, and that the user is of interest.
+
+        Args:
+            heard_ts: when it was said, epoch ms; None for now.
         """
         user = self.cache.users.intern(update.user_id)
         if not self.cache.users.is_local[user]:
-            self._remotes.told(user, update, self.now())
+            now = self.now() if heard_ts is None else heard_ts
+            self._remotes.told(user, update, now)

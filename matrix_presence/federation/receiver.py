@@ -14,6 +14,7 @@ from collections.abc import Callable
 from matrix_presence.cache.limits import Buckets
 from matrix_presence.cache.presence_cache import PresenceCache
 from matrix_presence.config import PresenceConfig
+from matrix_presence.federation.early import Early
 from matrix_presence.federation.list_receiver import ListReceiver
 from matrix_presence.handler import PresenceHandler
 from matrix_presence.rules.states import BUSY, UNAVAILABLE
@@ -24,6 +25,8 @@ logger = logging.getLogger(__name__)
 #: ms by which an EDU may be older than one before it and be taken for overtaken. By
 #: more, the clock of the origin has been set back.
 _OVERTAKEN = 600_000
+#: How many limits all servers share of whose users none is known.
+_STRANGERS = 1024
 
 
 class Receiver:
@@ -47,6 +50,9 @@ class Receiver:
         self._limit = Buckets(limit.per_second, limit.burst_count)
         #: By origin: when its newest transaction was sent, by its own clock.
         self._newest_ts: dict[int, int] = {}
+        #: What was said of users whom nobody here may see yet.
+        self._early = Early(config.federation_timeout)
+        handler.met = self._met
         #: Entries that were applied, and that were not, since the start.
         self.applied = 0
         self.dropped = 0
@@ -72,17 +78,19 @@ class Receiver:
         if self.lists is not None:
             self.lists.edu_received(origin, edu)
         entries = entries_of(edu)
-        server = self._cache.servers.find(origin)
-        # Of a server that is in no room with us there is nobody we could hear of.
-        if not entries or server is None:
+        if not entries:
             return
-        if type(sent_ts) is int and self._is_overtaken(server, sent_ts):
+        server = self._cache.servers.find(origin)
+        if server is None:
+            # Anybody may come with any name.
+            server = -1 - hash(origin) % _STRANGERS
+        elif type(sent_ts) is int and self._is_overtaken(server, sent_ts):
             self.dropped += len(entries)
             return
         now = self._handler.now()
         # Counted before anything is read: a flood costs next to nothing.
         most = self._limit.take_most(server, now, len(entries))
-        applied = sum(self._is_taken(said, origin) for said in entries[:most])
+        applied = sum(self._is_taken(said, origin, now) for said in entries[:most])
         self.applied += applied
         self.dropped += len(entries) - applied
 
@@ -93,19 +101,31 @@ class Receiver:
         self._newest_ts[server] = sent_ts
         return False
 
-    def _is_taken(self, said: object, origin: str) -> bool:
+    def _is_taken(self, said: object, origin: str, now: int) -> bool:
         """Apply one entry, if it is one that counts."""
         try:
             update = parse_entry(said, origin)
-            if update is None or not self._is_of_interest(update.user_id):
+            if update is None:
                 return False
             if update.presence == BUSY and not self._busy:
                 update = update._replace(presence=UNAVAILABLE)
+            if not self._is_of_interest(update.user_id):
+                self._early.keep(update, now)
+                return False
+            self._early.forget(update.user_id)
             self._handler.told(update)
         except Exception:  # Presence never fails a transaction (C-4).
             logger.exception("An entry of presence could not be taken")
             return False
         return True
+
+    def _met(self, user_id: str) -> None:
+        """A user of another server has joined a room."""
+        if len(self._early) and self.wants_presence and self._is_of_interest(user_id):
+            heard = self._early.take(user_id, self._handler.now())
+            if heard is not None:
+                self.applied += 1
+                self._handler.told(heard.update, heard.heard_ts)
 
     def _is_of_interest(self, user_id: str) -> bool:
         """Whether anybody here may see this user.

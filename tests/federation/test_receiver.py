@@ -66,7 +66,7 @@ class ReceivingTests(FederationTestCase):
         poll.close()
 
     def test_users_who_share_no_room_are_dropped(self) -> None:
-        """Nobody could see them, so nothing of them is kept (C-2)."""
+        """Nobody could see them, so they do not become known (C-2)."""
         stranger = "@stranger:there"
         self.receive(said(user_id=stranger), said())
         self.assertIsNone(self.server.handler.cache.users.find(stranger))

@@ -18,6 +18,7 @@ from contrib.bench.people import Caller, register
 from contrib.bench.servers import Server, free_port
 from contrib.bench.synapse_server import synapse_server
 from tests.interop.test_synapse_module import (
+    TIMES,
     Person,
     _hang_up,
     change,
@@ -58,14 +59,18 @@ def certify(directory: Path) -> dict[str, str]:
     }
 
 
-def federating(directory: Path, config: Mapping[str, Any] | None) -> Server:
+def federating(
+    directory: Path,
+    config: Mapping[str, Any] | None,
+    times: Mapping[str, str] = TIMES,
+) -> Server:
     """A Synapse that speaks to others on loopback, with the module or without."""
     directory.mkdir()
     port = free_port()
     listener = {"bind_addresses": ["127.0.0.1"], "type": "http"}
     server = synapse_server(directory)
     changes = {
-        **sections(config),
+        **sections(config, times),
         **certify(directory),
         "server_name": f"localhost:{port}",
         "listeners": [

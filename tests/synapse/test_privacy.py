@@ -62,6 +62,25 @@ class PartialRoomTests(InProcessTestCase):
         self.pass_time(1)
         self.assertEqual("online", self.get(alice, bob)["presence"])
 
+    def test_what_was_said_before_counts(self) -> None:
+        """Other servers tell of their users once, when they learn of a join."""
+        alice = self.person("alice")
+        room_id = self.room(alice)
+        said = {"user_id": DAVE, "presence": "online", "status_msg": "here"}
+        self.edu({"push": [said]})
+        path = f"v3/presence/{DAVE}/status"
+        self.assertEqual(403, self.ask("GET", path, None, alice).code)
+        self.assertEqual([], self.rows_of(DAVE))
+        self.inject_join(room_id, DAVE)
+        self.assertEqual("here", self.get(DAVE, alice)["status_msg"])
+        self.assertEqual([("online", "here")], self.rows_of(DAVE))
+
+    def rows_of(self, user_id: str) -> list[Any]:
+        """What is stored."""
+        sql = "SELECT state, status_msg FROM presence_stream WHERE user_id = ?"
+        found = self.run_now(self.store.db_pool.execute("rows", sql, user_id))
+        return list(found)
+
 
 class PeerTests(InProcessTestCase):
     """`exchange_not_with`."""
