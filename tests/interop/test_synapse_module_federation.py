@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -90,13 +91,28 @@ def federating(
     return server
 
 
+@contextmanager
+def started(*servers: Server) -> Iterator[None]:
+    """All of them, started beside one another, with nothing to complain about."""
+    with ExitStack() as stack:
+        for server in servers:
+            stack.callback(server.stop)
+            server.launch()
+        for server in servers:
+            server.await_answer()
+        yield
+    for server in servers:
+        log = (server.directory / "homeserver.log").read_text()
+        assert "Traceback" not in log, log[-8000:]
+
+
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Person, Person]]:
     """Alice, whose server has the module, and Dave on another, in one room."""
     directory = tmp_path_factory.mktemp("federation")
     ours = federating(directory / "ours", {"destination_window": "100ms"})
     stock = federating(directory / "stock", None)
-    with ours, stock:
+    with started(ours, stock):
         found = []
         for server, name in ((ours, "alice"), (stock, "dave")):
             caller = Caller(server.port)
@@ -113,9 +129,6 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Person, Per
         yield alice, dave
         for person in found:
             person.caller.close()
-    for server in (ours, stock):
-        log = (server.directory / "homeserver.log").read_text()
-        assert "Traceback" not in log, log[-8000:]
 
 
 def test_status_is_seen_on_the_other_server(pair: tuple[Person, Person]) -> None:

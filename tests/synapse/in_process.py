@@ -20,9 +20,11 @@ from signedjson.key import generate_signing_key, write_signing_keys
 from synapse.app.homeserver import create_homeserver
 from synapse.config.homeserver import HomeServerConfig
 from synapse.logging.context import (  # type: ignore[attr-defined]  # another's class
+    SENTINEL_CONTEXT,
     LoggingContext,
     PreserveLoggingContext,
     run_in_background,
+    set_current_context,
 )
 from synapse.metrics import all_later_gauges_to_clean_up_on_shutdown
 from synapse.module_api import ModuleApi
@@ -185,6 +187,9 @@ class InProcessTestCase(TestCase):
 
     def setUp(self) -> None:
         """Start it, with nobody on it."""
+        # A poll that a failed test has left open goes with its traceback, and leaves
+        # the context of its request to whoever comes next.
+        set_current_context(SENTINEL_CONTEXT)
         self.patch(threadpool, "ThreadPool", NoThreads)
         self.directory = Path(self.mktemp())
         self.directory.mkdir()
