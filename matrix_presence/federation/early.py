@@ -9,7 +9,7 @@ about them changes.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from typing import NamedTuple
 
 from matrix_presence.ids import server_of
@@ -41,14 +41,15 @@ class Early:
         self._lifetime = lifetime
         self._most = most
         self._share = share
-        #: By user id, the oldest first.
-        self._heard: dict[str, Heard] = {}
+        #: By user id, the oldest first. A plain dict is slow to find its first where
+        #: many before it are gone.
+        self._heard: OrderedDict[str, Heard] = OrderedDict()
         #: By server: how much is kept of its users.
         self._costs: Counter[str] = Counter()
         self._cost = 0
 
-    def __len__(self) -> int:
-        return len(self._heard)
+    def __contains__(self, user_id: str) -> bool:
+        return user_id in self._heard
 
     def keep(self, update: Update, now: int) -> None:
         """This was said of somebody of no interest so far."""
@@ -72,8 +73,6 @@ class Early:
 
     def take(self, user_id: str, now: int) -> Heard | None:
         """What was said of a user who is of interest now, if it still holds."""
-        if user_id not in self._heard:
-            return None
         self._expire(now)
         return self.forget(user_id)
 

@@ -121,7 +121,10 @@ class Receiver:
 
     def _met(self, user_id: str) -> None:
         """A user of another server has joined a room."""
-        if len(self._early) and self.wants_presence and self._is_of_interest(user_id):
+        # First of all, because thousands may have joined.
+        if user_id not in self._early:
+            return
+        if self.wants_presence and self._is_of_interest(user_id):
             heard = self._early.take(user_id, self._handler.now())
             if heard is not None:
                 self.applied += 1
