@@ -38,8 +38,10 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python import threadpool
 from twisted.python.failure import Failure
 
+from matrix_presence.synapse import parts
 from tests.base import TestCase
 from tests.synapse import LACKING
+from tests.synapse.rig import LatePings
 
 _EPOCH = 1_790_000_000.0
 _HERE = IPv4Address("TCP", "127.0.0.1", 8008)
@@ -190,6 +192,7 @@ class InProcessTestCase(TestCase):
         # A poll that a failed test has left open goes with its traceback, and leaves
         # the context of its request to whoever comes next.
         set_current_context(SENTINEL_CONTEXT)
+        self.patch(parts, "Sender", LatePings)
         self.patch(threadpool, "ThreadPool", NoThreads)
         self.directory = Path(self.mktemp())
         self.directory.mkdir()

@@ -19,7 +19,8 @@ from synapse.types import UserID
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from matrix_presence.synapse import assembly, handler, shapes
+from matrix_presence.federation.sender import Sender
+from matrix_presence.synapse import assembly, handler, parts, shapes
 from matrix_presence.synapse.handler import SynapsePresence
 from matrix_presence.synapse.options import parse_entry
 from tests.base import TestCase
@@ -411,6 +412,11 @@ class Synapse:
         return Deferred.fromCoroutine(run())  # type: ignore[arg-type]  # async def all
 
 
+#: The first ping of another server comes as late as it may, not at any moment of the
+#: first minutes.
+LatePings = partial(Sender, chance=lambda: 0.999)
+
+
 class SynapseTestCase(TestCase):
     """Alice and Bob share a room of a Synapse that has the module."""
 
@@ -420,6 +426,7 @@ class SynapseTestCase(TestCase):
     def setUp(self) -> None:
         """Start with an empty database, and everything loaded."""
         self.patch(handler, "PresenceFederationQueue", Queue)
+        self.patch(parts, "Sender", LatePings)
         self.patch(shapes, "missing", lambda homeserver: [])
         self.reactor = Reactor()
         self.store = Store()
