@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -76,6 +76,14 @@ def hidden(observed: Person, observer: Person) -> bool:
     return observer.ask("GET", path)[0] == 403
 
 
+def until(found: Callable[[], Any]) -> None:
+    """Look again and again until it is found."""
+    deadline = time.monotonic() + PATIENCE
+    while not found():
+        assert time.monotonic() < deadline, "not found"
+        time.sleep(0.05)
+
+
 def test_members_of_a_partial_room_are_seen_once_it_is_complete(sides: Sides) -> None:
     """Nobody is shown wrongly before; what they said before counts, none is lost.
 
@@ -83,6 +91,12 @@ def test_members_of_a_partial_room_are_seen_once_it_is_complete(sides: Sides) ->
     set later, and does not do so again when the room is complete.
     """
     alice, dave, erin, frank = sides.alice, sides.dave, sides.erin, sides.frank
+    told: dict[str, dict[str, Any]] = {}
+
+    def has_been_told(*people: Person) -> bool:
+        told.update(alice.sync(0.5, "offline"))
+        return all(person.user_id in told for person in people)
+
     # By this room it is known what has arrived.
     room_id = share_a_room(frank.caller, [frank.account])
     join(alice, room_id, frank)
@@ -96,32 +110,18 @@ def test_members_of_a_partial_room_are_seen_once_it_is_complete(sides: Sides) ->
 
     sides.held.touch()
     join(alice, room_id, dave)
-    deadline = time.monotonic() + PATIENCE
-    while not sides.held.read_text():
-        assert time.monotonic() < deadline, "the state was not asked for"
-        time.sleep(0.05)
+    until(sides.held.read_text)
     alice.put("online", "has come")
     erin.put("unavailable", "since then")
     frank.put("online", "second")
-    told: dict[str, dict[str, Any]] = {}
-    while frank.user_id not in told:
-        assert time.monotonic() < deadline, "nothing arrives"
-        told |= alice.sync(1, "offline")
+    until(lambda: has_been_told(frank))
     assert {dave.user_id, erin.user_id}.isdisjoint(told)
     assert hidden(dave, alice) and hidden(erin, alice)
 
     sides.held.unlink()
-    expected = {
-        dave.user_id: ("unavailable", "since before"),
-        erin.user_id: ("unavailable", "since then"),
-    }
-    deadline = time.monotonic() + PATIENCE
-    while expected.keys() - told.keys():
-        assert time.monotonic() < deadline, "never seen"
-        told |= alice.sync(1, "offline")
-    for person in (dave, erin):
-        seen = told[person.user_id]["presence"], told[person.user_id].get("status_msg")
-        assert seen == expected[person.user_id]
-        status = alice.status(person)
-        assert (status["presence"], status["status_msg"]) == seen
+    until(lambda: has_been_told(dave, erin))
+    for person, message in ((dave, "since before"), (erin, "since then")):
+        is_right = presence_is("unavailable", message)
+        assert is_right(told[person.user_id])
+        assert is_right(alice.status(person))
     dave.sees(alice, presence_is("online", "has come"))
