@@ -164,7 +164,12 @@ class Persistence:
     def _write_gathered(self, *, always: bool = False) -> None:
         if not self._writing and (self._gathering or always):
             self._writing = True
-            self._gather(0, self._turns)
+            if self._turns:
+                # After a commit this comes before the reactor has looked for what those
+                # send who have just been answered.
+                self._clock.callLater(0, self._gather, 0, self._turns - 1)
+            else:
+                self._gather(0, 0)
 
     def _gather(self, seen: int, turns: int) -> None:
         waiting = len(self._gathering.waiting)

@@ -198,6 +198,17 @@ class TurnsTests(TestCase):
         self.successResultOf(done)
         self.assertEqual((5, 11), (self.batches()[0], sum(self.batches())))
 
+    def test_a_commit_is_followed_by_a_turn(self) -> None:
+        """Those who have just been answered may come again with those who wait."""
+        self.store.hold()
+        self.set_status(ALICE)
+        self.clock.advance(0)
+        self.set_status(BOB)
+        self.store.release()
+        self.clock.callLater(0, self.set_status, ALICE)
+        self.clock.advance(0)
+        self.assertEqual([1, 2], self.batches())
+
     def test_an_end_loses_nothing(self) -> None:
         """Who flushes while statuses gather waits for them."""
         done = self.set_status(ALICE)
