@@ -89,32 +89,32 @@ Connect = Callable[[], Connection]
 
 
 def refused_rows(
-    cursor: Cursor,
     attempt: Callable[[Sequence[Row]], object],
     rows: Sequence[Row],
     row_errors: tuple[type[Exception], ...],
+    most: int,
 ) -> list[int]:
     """The indexes of the rows that `attempt` cannot store; all others it stores.
 
     A batch without a bad row costs one attempt. One with a bad row is halved until
     that row stands alone, so 10,000 rows with one bad among them take some 30.
+
+    Args:
+        attempt: stores all these rows or, if it raises, none of them.
+        most: rows of one attempt.
     """
     refused: list[int] = []
-    parts = [(0, len(rows))]
+    count = len(rows)
+    # The last is popped first: rows are stored in their order.
+    parts = [(at, min(at + most, count)) for at in range(0, count, most)][::-1]
     while parts:
         start, end = parts.pop()
-        if start == end:
-            continue
-        cursor.execute("SAVEPOINT part")
         try:
             attempt(rows[start:end])
         except row_errors:
-            cursor.execute("ROLLBACK TO SAVEPOINT part")
             if end - start == 1:
                 refused.append(start)
             else:
                 middle = (start + end) // 2
-                # The first half is popped first: rows are stored in their order.
                 parts += [(middle, end), (start, middle)]
-        cursor.execute("RELEASE SAVEPOINT part")
     return refused

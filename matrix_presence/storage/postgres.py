@@ -104,9 +104,19 @@ class PostgresCursor:
 
     def execute_each(self, sql: str, rows: Sequence[Row]) -> list[int]:
         """Execute the statement for each row; the indexes of those refused."""
-        return refused_rows(
-            self, partial(self.executemany, sql), rows, self._row_errors
-        )
+        store = partial(self._execute_all_or_none, sql)
+        return refused_rows(store, rows, self._row_errors, max(1, len(rows)))
+
+    def _execute_all_or_none(self, sql: str, rows: Sequence[Row]) -> None:
+        """Execute the statement for each row, in a savepoint of its own."""
+        self.execute("SAVEPOINT part")
+        try:
+            self.executemany(sql, rows)
+        except self._row_errors:
+            self.execute("ROLLBACK TO SAVEPOINT part")
+            self.execute("RELEASE SAVEPOINT part")
+            raise
+        self.execute("RELEASE SAVEPOINT part")
 
 
 class PostgresConnection:

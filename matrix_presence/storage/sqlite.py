@@ -53,8 +53,14 @@ class SqliteCursor(sqlite3.Cursor):
             self._execute_rows(sql, [params for _, params in run])
 
     def execute_each(self, sql: str, rows: Sequence[Row]) -> list[int]:
-        """Execute the statement for each row; the indexes of those refused."""
-        return refused_rows(self, partial(self._execute_rows, sql), rows, _ROW_ERRORS)
+        """Execute the statement for each row; the indexes of those refused.
+
+        What fails is one statement, which leaves nothing behind and the transaction as
+        it was: no savepoints are needed.
+        """
+        most = _PAGE if with_rows(sql, 1) is not None else 1
+        store = partial(self._execute_rows, sql)
+        return refused_rows(store, rows, _ROW_ERRORS, most)
 
     def _execute_rows(self, sql: str, rows: Sequence[Row]) -> None:
         """Execute the statement for each row, with as few calls as possible."""
