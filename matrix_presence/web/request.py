@@ -98,7 +98,10 @@ class MatrixRequest(Request):
         self.prepath = []
         segments = self.path[1:].split(b"/")
         if b"%" in self.path:
-            segments = [unquote_to_bytes(segment) for segment in segments]
+            segments = [
+                unquote_to_bytes(segment) if b"%" in segment else segment
+                for segment in segments
+            ]
         self.postpath = segments
         try:
             self.render(self.site.getResourceFor(self))

@@ -228,8 +228,9 @@ def _send_later(request: Request, answer: Deferred[Answer]) -> None:
         if not left:
             _send_answer(request, value)
 
-    request.notifyFinish().addErrback(leave)
     answer.addCallbacks(succeed, fail)
+    if not request.finished:
+        request.notifyFinish().addErrback(leave)
 
 
 def _send_answer(request: Request, answer: Any) -> None:
