@@ -178,9 +178,12 @@ class DeviceInputs:
         )
         news = self.cache.users.status_msg[user] != status_msg
         self.cache.users.status_msg[user] = status_msg
-        self._put_device(user, device_id, row, after)
+        row = self._put_device(user, device_id, row, after)
+        only = after if self.cache.devices.is_only(user, row) else None
         is_activity = self._semantics.statements_are_activity
-        self._standings.refresh(user, now, news=news, is_activity=is_activity)
+        self._standings.refresh(
+            user, now, news=news, only=only, is_activity=is_activity
+        )
         return news or before[:3] != after[:3]
 
     def sync_began(

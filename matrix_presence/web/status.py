@@ -90,7 +90,9 @@ class StatusEndpoints:
     async def put(self, call: Call, era: Era = MODERN) -> Answer:
         """Set the requester's own status; answered when it is on disk."""
         requester = await self._requester(call)
-        if checked_user_id(call.params["user_id"]) != requester.user_id:
+        user_id = call.params["user_id"]
+        if user_id != requester.user_id:
+            checked_user_id(user_id)
             raise Forbidden("You cannot set the presence state of another user")
         if requester.is_suspended:
             raise Suspended("A suspended user cannot set a status")
