@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -85,10 +87,20 @@ def test_port_in_use_is_named(tmp_path: Path) -> None:
     assert str(port) in said
 
 
+@contextlib.contextmanager
+def heeding_sigint() -> Iterator[None]:
+    """Servers begun meanwhile heed SIGINT, as a shell's background jobs do not."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_flushes_and_ends_with_0(number: signal.Signals, tmp_path: Path) -> None:
     """SIGINT and SIGTERM end the server in order, and nothing is lost."""
-    with running(tmp_path) as server:
+    with heeding_sigint(), running(tmp_path) as server:
         assert "is ready" in server.log
         caller = Caller(server.port)
         someone = register(caller, "someone")

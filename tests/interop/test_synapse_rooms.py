@@ -48,6 +48,12 @@ TIMES = {
     "last_active_granularity": "1s",
     "sync_online_timeout": "2s",
 }
+#: Nothing waits, not even for a server that has been told of much lately.
+AT_ONCE = {
+    "destination_window": "100ms",
+    "destination_busy_window": 0,
+    "client_window": "100ms",
+}
 BUSY = "org.matrix.msc3026.busy"
 
 
@@ -106,7 +112,7 @@ def peers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peers]:
     listen = f"ssl:{port}:privateKey={certificate}:certKey={certificate}"
     ours = presence_server(
         directory / "ours",
-        {**TIMES, "destination_window": "100ms", "client_window": "100ms"},
+        {**TIMES, **AT_ONCE},
         *("--listen", f"{listen}:interface=127.0.0.1"),
         *("--server-name", f"localhost:{port}"),
         *("--federation-insecure", "--no-rate-limit"),
