@@ -266,6 +266,7 @@ class DeviceInputs:
             row,
             after._replace(syncing=device.syncing, last_seen_ts=device.last_seen_ts),
         )
+        self._dirty.add(user)
 
     def sync_ended(self, sync: OpenSync) -> None:
         """A sync that `sync_began` answered for returns."""

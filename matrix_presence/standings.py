@@ -59,6 +59,7 @@ class Standings:
         news: bool = False,
         only: Device | None = None,
         is_activity: bool = False,
+        by_time: bool = False,
     ) -> None:
         """Add up the devices of a user and announce what others can see of it.
 
@@ -67,6 +68,8 @@ class Standings:
             only: the only device of the user, if it is at hand.
             is_activity: whatever has happened is activity if the user is online by it,
                 or busy.
+            by_time: nothing has happened but that time has passed, so that there is
+                nothing to store unless it shows.
         """
         cache, timeouts = self._cache, self.held
         users = cache.users
@@ -91,7 +94,8 @@ class Standings:
         if hidden != (flags & HIDDEN != 0):
             users.flags[user] = told | HIDDEN if hidden else told
         users.last_active_ts[user] = last_active_ts
-        self._dirty.add(user)
+        if not by_time:
+            self._dirty.add(user)
         if presence != told & PRESENCE:
             self.show(user, presence, active, urgent=True)
         elif news or is_news(
@@ -117,11 +121,18 @@ class Standings:
     def _time_out_devices(self, user: int, now: int) -> None:
         devices = self._cache.devices
         for row in devices.rows(user):
-            left = timed_out(devices.read(row), now, self.held)
-            if left is None:
-                devices.forget(user, row)
-            else:
-                devices.write(row, left)
+            self._keep(user, row, timed_out(devices.read(row), now, self.held))
+
+    def _keep(self, user: int, row: int, left: Device | None) -> None:
+        """What is left of a device after a while; None for nothing."""
+        devices = self._cache.devices
+        if left is None:
+            devices.forget(user, row)
+        elif left != devices.read(row):
+            devices.write(row, left)
+        else:
+            return
+        self._dirty.add(user)
 
     def look(self, user: int, now: int) -> None:
         """The time of a user has come: see what it has done."""
@@ -129,14 +140,13 @@ class Standings:
             devices = self._cache.devices
             for row in devices.rows(user):
                 left = timed_out(devices.read(row), now, self._timeouts)
-                if left is None:
-                    devices.forget(user, row)
-                else:
-                    devices.write(row, idled(left, now, self._timeouts))
+                if left is not None:
+                    left = idled(left, now, self._timeouts)
+                self._keep(user, row, left)
             deadline = add_up(devices.of(user), now, self._timeouts).deadline
             if deadline:
                 self._cache.wheel.put(user, deadline)
-        self.refresh(user, now)
+        self.refresh(user, now, by_time=True)
 
     def show(self, user: int, presence: int, active: bool, *, urgent: bool) -> None:
         """Others see this of the user from the next tick on."""
@@ -144,6 +154,7 @@ class Standings:
         was_offline = users.flags[user] & PRESENCE == OFFLINE
         users.show(user, presence, active)
         users.shown_active_ts[user] = users.last_active_ts[user]
+        self._dirty.add(user)
         if presence == OFFLINE:
             self._cache.present.discard(user)
             if not self._keep_status:

@@ -94,7 +94,7 @@ class Rig:
             rc_presence=RcPresence(PerUser(per_second=0, burst_count=1)),
         )
         self.service = PresenceService(
-            self.clock, MemoryHomeserver("hs"), _NoStore(), config
+            self.clock, MemoryHomeserver("example.org"), _NoStore(), config
         )
         self.service.startService()
         self.handler = self.service.handler

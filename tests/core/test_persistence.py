@@ -255,6 +255,17 @@ class DerivedTests(CoreTestCase):
         self.pass_time(100)
         self.assertEqual(rows, self.server.service.persistence.rows)
 
+    def test_polls_that_go_on_are_not_written(self) -> None:
+        """Who polls, and does nothing else, comes up all the time to no effect."""
+        for _ in range(4):
+            with self.connected(ALICE):
+                self.pass_time(30)
+        before = len(self.server.store.committed)
+        for _ in range(4):
+            with self.connected(ALICE):
+                self.pass_time(30)
+        self.assertEqual(before, len(self.server.store.committed))
+
     def test_thousands_are_written_in_slices(self) -> None:
         """No batch is so large that composing it holds the reactor."""
         everybody = [f"@user{number}:hs" for number in range(2345)]
