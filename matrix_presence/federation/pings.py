@@ -52,8 +52,6 @@ class Pings:
         self._slots = array("q")
         #: Destinations that have heard of everybody since the start.
         self._met = BitMap()
-        #: Those that missed something by a restart and have not been told yet.
-        self._missed = BitMap()
         self.wheel = Wheel(self._slots, SLOT)
         self.rounds = Rounds(interval - self._interval)
 
@@ -77,7 +75,6 @@ class Pings:
 
     def has_missed_something(self, destination: int, now: int) -> None:
         """By a restart, and few others have: it need not wait as long as they all."""
-        self._missed.add(destination)
         self._plan(destination, now + int(_SOON * self._chance()))
 
     def begin_anew(self, destination: int, when: int) -> None:
@@ -90,7 +87,13 @@ class Pings:
         return self._next_ts[destination]
 
     def introduced(self, destination: int, now: int) -> None:
-        """It has just come in and is told of everybody there is to tell it of."""
+        """It has just come into a room and is told of everybody there.
+
+        If it has not heard of everybody since the start, it was elsewhere before and
+        may have to hear of others too: that ping stays.
+        """
+        if self.is_first(destination):
+            return
         self.pinged(destination, now)
         # Others may have come in with it.
         self._plan(destination, now + int(self._interval * self._chance()))
@@ -107,7 +110,6 @@ class Pings:
         come to many destinations, and their pings with it.
         """
         self._met.add(destination)
-        self._missed.discard(destination)
         self._last_ts[destination] = now
         wait = self._interval * (3 + self._chance()) / 4
         self._plan(destination, now + int(wait))
