@@ -18,6 +18,8 @@ from matrix_presence.wire.edu import Update
 #: Users of whom something is kept: some MB. Of one server at most a quarter, lest it
 #: push out what the others have said.
 _MOST, _SHARE = 20_000, 5_000
+#: Users forgotten in one go, because what was said of them holds no longer.
+_AT_ONCE = 100
 #: Each so many characters of text count as one user more.
 _PAGE = 512
 
@@ -74,7 +76,8 @@ class Early:
     def take(self, user_id: str, now: int) -> Heard | None:
         """What was said of a user who is of interest now, if it still holds."""
         self._expire(now)
-        return self.forget(user_id)
+        heard = self.forget(user_id)
+        return heard if heard is not None and self._holds(heard, now) else None
 
     def _charge(self, server: str, cost: int) -> None:
         self._cost += cost
@@ -83,11 +86,15 @@ class Early:
             del self._costs[server]
 
     def _expire(self, now: int) -> None:
-        while self._heard:
-            user_id, heard = next(iter(self._heard.items()))
-            if now - heard.heard_ts < self._lifetime:
+        # More than can have come meanwhile, and not all in one go.
+        for _ in range(_AT_ONCE):
+            oldest = next(iter(self._heard.items()), None)
+            if oldest is None or self._holds(oldest[1], now):
                 return
-            self.forget(user_id)
+            self.forget(oldest[0])
+
+    def _holds(self, heard: Heard, now: int) -> bool:
+        return now - heard.heard_ts < self._lifetime
 
 
 def _cost_of(update: Update) -> int:
