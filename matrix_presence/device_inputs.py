@@ -17,14 +17,13 @@ from matrix_presence.cache.devices import (
     A_SYNC,
     COMES_UP,
     FACTS,
+    FORGOTTEN,
     GOES_ON,
     LAST_ACTIVE,
     LAST_SEEN,
     NO_ROW,
-    SERIAL_AT,
     STATED,
     STAYS,
-    SYNCING,
 )
 from matrix_presence.cache.limits import Buckets
 from matrix_presence.cache.presence_cache import PresenceCache
@@ -55,8 +54,8 @@ logger = logging.getLogger(__name__)
 #: The device of tokens without one (A-30).
 NO_DEVICE = ""
 
-#: A sync that is under way: the user, the row of the device and its serial.
-OpenSync = tuple[int, int, int]
+#: A sync that is under way: the user, and the row of the device.
+OpenSync = tuple[int, int]
 
 
 class DeviceInputs:
@@ -81,8 +80,11 @@ class DeviceInputs:
         self.timed_out = 0
         self.cache = cache
         # Every sync and every message comes by these, looked up where it happens: a
-        # call would be a tenth of all it costs.
-        self._user_of, self._first_device = cache.users.index, cache.users.first_device
+        # call would be a tenth of all it costs. A device is known by the very string
+        # that a host keeps with its login; to compare two is to fetch both.
+        users = cache.users
+        self._user_of, self._first_device = users.index, users.first_device
+        self._flags, self._last_active_ts = users.flags, users.last_active_ts
         self._devices, self._device_ids = cache.devices.facts, cache.devices.ids
         self.config = config
         self._ticks = ticks
@@ -99,6 +101,7 @@ class DeviceInputs:
         self._status_limit = Buckets(limit.per_second, limit.burst_count)
         self._sync_limit = Buckets(limit.per_second, limit.burst_count)
         self._postponed = Postponed(cache.wheel)
+        self._held_back = self._postponed.by_user
         self._standings = Standings(
             cache,
             self.timeouts,
@@ -194,11 +197,12 @@ class DeviceInputs:
         `stated` is its `set_presence`, None if omitted. What it answers has to be given
         to `sync_ended` when the sync returns; None if it does not count as connected.
         """
-        user = self._user_of.get(user_id)
-        if user is None:
+        try:
+            user = self._user_of[user_id]
+        except KeyError:
             user = self.cache.users.intern(user_id)
         row = self._first_device[user]
-        if self._device_ids[row // FACTS] != device_id:
+        if self._device_ids[row // FACTS] is not device_id:
             device_id = device_id or NO_DEVICE
             row = self.cache.devices.find(user, device_id)
         # Nearly all syncs go on with what the one before them said.
@@ -209,18 +213,18 @@ class DeviceInputs:
         else:
             goes_on = self._goes_on and state & STATED == stated != OFFLINE
         if goes_on and (
-            state & SYNCING
-            or self._seconds() * 1000 - devices[row + LAST_SEEN] < self._sync_online
+            self._seconds() * 1000.0 - devices[row + LAST_SEEN] < self._sync_online
+            or state >= A_SYNC
         ):
             devices[row] = state + A_SYNC
-            if self._postponed.by_user:
+            if self._held_back:
                 # The newest word of a device is the one that counts.
                 self._postponed.synced(user, device_id)
-            return user, row, state >> SERIAL_AT
+            return user, row
         row = self._sync_changes_something(user, device_id, row, stated, self.now())
         if stated == OFFLINE:
             return None
-        return user, row, devices[row] >> SERIAL_AT
+        return user, row
 
     def _sync_changes_something(
         self, user: int, device_id: str, row: int, stated: int | None, now: int
@@ -270,17 +274,17 @@ class DeviceInputs:
 
     def sync_ended(self, sync: OpenSync) -> None:
         """A sync that `sync_began` answered for returns."""
-        user, row, serial = sync
+        user, row = sync
         devices = self._devices
-        state = devices[row]
-        if state >> SERIAL_AT != serial:
-            return  # Logged out in the meantime.
-        now = int(self._seconds() * 1000)
+        now = int(self._seconds() * 1000.0)
         if self._end_counts:
             # Being connected counts from here (B-46).
             devices[row + LAST_SEEN] = now
-        state -= A_SYNC
-        if not state & (SYNCING | COMES_UP):
+        state = devices[row] - A_SYNC
+        if state < COMES_UP:
+            if state & FORGOTTEN:  # Logged out in the meantime.
+                self.cache.devices.free(row)
+                return
             state |= COMES_UP
             self.cache.wheel.put(user, now + self._sync_online)
         devices[row] = state
@@ -296,23 +300,25 @@ class DeviceInputs:
         if is_appservice and not self.config.appservice_bump:
             return
         users = self.cache.users
-        now = int(self._seconds() * 1000)
-        user = self._user_of.get(user_id)
-        if user is None:
+        try:
+            user = self._user_of[user_id]
+        except KeyError:
             user = users.intern(user_id)
         row = self._first_device[user]
-        if self._device_ids[row // FACTS] != device_id:
+        if self._device_ids[row // FACTS] is not device_id:
             device_id = device_id or NO_DEVICE
             row = self.cache.devices.find(user, device_id)
         # Nearly always somebody who is there goes on being there.
         devices = self._devices
         state = devices[row]
-        if state & STAYS and state & SYNCING and users.flags[user] & SHOWN_ACTIVE:
-            devices[row + LAST_ACTIVE] = users.last_active_ts[user] = now
+        if state & STAYS and state >= A_SYNC and self._flags[user] & SHOWN_ACTIVE:
+            now = int(self._seconds() * 1000.0)
+            devices[row + LAST_ACTIVE] = self._last_active_ts[user] = now
             self._dirty.add(user)
             return
         if not users.is_local[user]:
             return  # Their own server knows, and tells us.
+        now = self.now()
         device = self.cache.devices.read(row) if row else UNKNOWN
         mode = self.config.activity_when_disconnected
         after = was_active(
@@ -343,7 +349,8 @@ class DeviceInputs:
                     self._remotes.time_out(user, now)
                     continue
                 self.cache.devices.came_up(user)
-                self._postponed.apply(user, now)
+                if self._held_back:
+                    self._postponed.apply(user, now)
                 self._standings.look(user, now)
             except Exception:  # One user's fault is not the others'.
                 logger.exception("A time-out failed")

@@ -36,16 +36,14 @@ STATED = _HOLD << _HOLD_AT | _PRESENCE
 GOES_ON = 1 << 8
 #: A pro-active event would change nothing but the time of the last.
 STAYS = 1 << 9
-#: The user comes up in the wheel before a time-out that begins now could end.
-COMES_UP = 1 << 10
-_SYNCING_AT = 11
-#: One open sync.
+#: The device is not the user's any more; open syncs still hold on to the row.
+FORGOTTEN = 1 << 10
+#: The user comes up in the wheel before a time-out that begins now could end. With no
+#: sync open and without this a state is less than it: one comparison tells.
+COMES_UP = 1 << 11
+_SYNCING_AT = 12
+#: One open sync. All that is above counts them: with one, a state is not less.
 A_SYNC = 1 << _SYNCING_AT
-#: How many syncs are open.
-SYNCING = 0x1FFFFF << _SYNCING_AT
-#: Tells one use of a row from the next: what holds on to a row keeps it too.
-SERIAL_AT = 32
-_LAST_SERIAL = (1 << 31) - 1
 
 #: By presence: what follows from it for a device that no hold sets apart.
 _FOLLOWS = tuple(
@@ -69,12 +67,19 @@ class Devices:
         self.count = 0
 
     def find(self, user: int, device_id: str) -> int:
-        """The row of a device of this user, `NO_ROW` if unknown."""
+        """The row of a device of this user, `NO_ROW` if unknown.
+
+        The row keeps the very string it was asked for last: those who come again with
+        it need not compare.
+        """
         ids, facts = self.ids, self.facts
         row = self._users.first_device[user]
-        while row and ids[row // FACTS] != device_id:
+        while row:
+            if ids[row // FACTS] == device_id:
+                ids[row // FACTS] = device_id
+                return row
             row = facts[row + _NEXT]
-        return row
+        return NO_ROW
 
     def id_of(self, row: int) -> str:
         """The id of the device in this row."""
@@ -107,7 +112,7 @@ class Devices:
                 state >> _AVAILABLE_AT & _AVAILABLE,
                 last_active_ts,
                 last_seen_ts,
-                (state & SYNCING) >> _SYNCING_AT,
+                state >> _SYNCING_AT,
             )
         )
 
@@ -116,8 +121,7 @@ class Devices:
         presence, hold, available, last_active_ts, last_seen_ts, syncing = device
         facts = self.facts
         facts[row] = (
-            facts[row] >> SERIAL_AT << SERIAL_AT
-            | syncing << _SYNCING_AT
+            syncing << _SYNCING_AT
             | (0 if hold else _FOLLOWS[presence])
             | hold << _HOLD_AT
             | available << _AVAILABLE_AT
@@ -131,6 +135,11 @@ class Devices:
         return (
             self._users.first_device[user] == row and self.facts[row + _NEXT] == NO_ROW
         )
+
+    def only(self, user: int) -> Device | None:
+        """The only device of this user, None if there are more, or none."""
+        row = self._users.first_device[user]
+        return None if not row or self.facts[row + _NEXT] else self.read(row)
 
     def came_up(self, user: int) -> None:
         """The wheel has brought the user up: it may not do so again by itself."""
@@ -158,7 +167,7 @@ class Devices:
         return row
 
     def forget(self, user: int, row: int) -> None:
-        """Free the row of a device of this user."""
+        """The device is no more. Its row is free once no sync holds on to it."""
         first, facts = self._users.first_device, self.facts
         following = facts[row + _NEXT]
         if first[user] == row:
@@ -169,8 +178,14 @@ class Devices:
                 before = facts[before + _NEXT]
             facts[before + _NEXT] = following
         self.ids[row // FACTS] = _NOBODYS
-        serial = facts[row] >> SERIAL_AT
-        facts[row] = (serial + 1 & _LAST_SERIAL) << SERIAL_AT
-        facts[row + _NEXT] = self._free
-        self._free = row
         self.count -= 1
+        if facts[row] >= A_SYNC:
+            facts[row] = facts[row] & -A_SYNC | FORGOTTEN
+        else:
+            self.free(row)
+
+    def free(self, row: int) -> None:
+        """A row that nobody holds on to may be another device's."""
+        self.facts[row] = 0
+        self.facts[row + _NEXT] = self._free
+        self._free = row

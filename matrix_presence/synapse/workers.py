@@ -68,7 +68,7 @@ class WorkerPolls:
         if user is None:
             return None
         row = cache.devices.find(user, device_id or NO_DEVICE)
-        stated = cache.devices.read(row).presence if row >= 0 else OFFLINE
+        stated = cache.devices.read(row).presence
         return stated if stated != OFFLINE else None
 
     def relayed(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matrix_presence.cache.devices import NO_ROW, SERIAL_AT, Devices
+from matrix_presence.cache.devices import NO_ROW, Devices
 from matrix_presence.cache.users import Users
 from matrix_presence.rules.devices import UNKNOWN, Device
 from matrix_presence.rules.profiles import NO_PROFILE, Profile
@@ -81,13 +81,14 @@ class DevicesTests(TestCase):
         self.assertEqual(1, len(self.devices.ids) - 1)
         self.assertEqual(0, self.devices.count)
 
-    def test_a_row_used_again_can_be_told_from_before(self) -> None:
-        """Who kept a row and its serial knows when it is another device's (B-52)."""
-        row = self.devices.add(0, "D", UNKNOWN)
-        serial = self.devices.facts[row] >> SERIAL_AT
+    def test_a_row_with_an_open_sync_is_not_used_again(self) -> None:
+        """Who logs out while syncing keeps the row until that sync ends (B-52)."""
+        row = self.devices.add(0, "D", UNKNOWN._replace(syncing=1))
         self.devices.forget(0, row)
-        self.assertEqual(row, self.devices.add(1, "D", UNKNOWN))
-        self.assertNotEqual(serial, self.devices.facts[row] >> SERIAL_AT)
+        self.assertEqual([], self.devices.of(0))
+        self.assertNotEqual(row, self.devices.add(1, "D", UNKNOWN))
+        self.devices.free(row)
+        self.assertEqual(row, self.devices.add(2, "D", UNKNOWN))
 
     def test_the_row_in_hand_may_be_forgotten(self) -> None:
         """Walking the devices of a user survives forgetting each of them."""

@@ -166,6 +166,18 @@ class LogoutTests(CoreTestCase):
             self.assertEqual("offline", self.presence())
         self.assertEqual("offline", self.presence())
 
+    def test_what_an_open_poll_held_on_to_is_given_back(self) -> None:
+        """As often as somebody logs out while polling, no memory is lost (B-52)."""
+        ids = self.server.handler.cache.devices.ids
+        for turn in range(10):
+            with self.connected(ALICE, device_id=f"D{turn}"):
+                self.server.handler.logged_out(ALICE, f"D{turn}")
+        known = len(ids)
+        for turn in range(10, 20):
+            with self.connected(ALICE, device_id=f"D{turn}"):
+                self.server.handler.logged_out(ALICE, f"D{turn}")
+        self.assertEqual(known, len(ids))
+
     def test_an_old_poll_does_not_end_a_new_one(self) -> None:
         """After logging in anew with the same device, its polls count (B-52)."""
         with self.connected(ALICE):
