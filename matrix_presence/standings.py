@@ -9,7 +9,7 @@ from __future__ import annotations
 from matrix_presence.cache.presence_cache import PresenceCache
 from matrix_presence.cache.users import HIDDEN, PRESENCE, SHOWN_ACTIVE, TOLD
 from matrix_presence.persistence import Persistence
-from matrix_presence.rules.devices import Device, idled, timed_out
+from matrix_presence.rules.devices import Device, contribution, idled, timed_out
 from matrix_presence.rules.states import OFFLINE, ONLINE
 from matrix_presence.rules.timeouts import Timeouts
 from matrix_presence.rules.users import (
@@ -146,7 +146,25 @@ class Standings:
             deadline = add_up(devices.of(user), now, self._timeouts).deadline
             if deadline:
                 self._cache.wheel.put(user, deadline)
+        elif self._goes_on(user, now):
+            return
         self.refresh(user, now, by_time=True)
+
+    def _goes_on(self, user: int, now: int) -> bool:
+        """Whether time has changed nothing yet of somebody with a single device.
+
+        So it is with nearly everybody who is looked at: they just go on syncing.
+        """
+        device = self._cache.devices.only(user)
+        if device is None:
+            return False
+        presence, deadline = contribution(device, now, self.held)
+        # Neither shown as active, which fades, nor hidden.
+        if presence == OFFLINE or self._cache.users.flags[user] != presence:
+            return False
+        if deadline:
+            self._cache.wheel.put(user, deadline)
+        return True
 
     def show(self, user: int, presence: int, active: bool, *, urgent: bool) -> None:
         """Others see this of the user from the next tick on."""

@@ -24,6 +24,16 @@ class IdleTests(CoreTestCase):
         assert news is not None
         self.assertEqual("unavailable", news["presence"])
 
+    def test_a_poll_that_stays_open_does_not_put_it_off(self) -> None:
+        """Nor does it that she was looked at in between, to see if she is there."""
+        self.sync(ALICE)
+        self.poll_for(110)
+        with self.connected(ALICE):
+            self.pass_time(189)
+            self.assertEqual("online", self.presence())
+            self.pass_time(1 + LATE)
+            self.assertEqual("unavailable", self.presence())
+
     def test_polling_on_does_not_undo_it(self) -> None:
         """Neither a default poll nor one that says online brings her back (B-45)."""
         self.sync(ALICE)
