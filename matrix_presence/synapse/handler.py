@@ -45,6 +45,9 @@ class SynapsePresence:
         self._states = parts.states
         self._own = parts.own
         self._counters = parts.counters
+        self._tracks = parts.tracks
+        #: Whether who hides stays hidden while a client merely goes on syncing.
+        self._hides = parts.config.hiding_outlasts_syncs
         self._names = frozenset(modern_states(busy=parts.config.busy))
         self._workers = parts.workers
         # It knows how to reach all federation senders, and asks us for states.
@@ -63,13 +66,11 @@ class SynapsePresence:
     ) -> AbstractContextManager[None]:
         """To be held while a stream of this device is open."""
         stated = stated_by(presence_state)
-        hides = self.parts.config.hiding_outlasts_syncs
-        if stated is None and not hides:
+        if stated is None and not self._hides:
             stated = ONLINE
         # Who hides says so; a guest, whom Synapse lets look at one room, says nothing.
-        says = affect_presence or (stated == OFFLINE and hides)
-        counts = self.parts.tracks and says
-        return Poll(self.parts, user_id, device_id, stated, counts)
+        says = affect_presence or (stated == OFFLINE and self._hides)
+        return Poll(self.parts, user_id, device_id, stated, says and self._tracks)
 
     async def set_state(
         self,
@@ -91,7 +92,7 @@ class SynapsePresence:
             or (name == NAMES[FREE_FOR_CHAT] and self.parts.eras.of_request().is_old)
         ):
             raise SynapseError(400, "Invalid presence state")
-        if not self.parts.tracks:
+        if not self._tracks:
             return
         await self._ready()
         self._counters.updates += 1
@@ -139,7 +140,7 @@ class SynapsePresence:
 
     def active(self, user_id: str, device_id: str | None) -> None:
         """The same, with the id of the user as text."""
-        if self.parts.tracks and self._readiness.is_ready:
+        if self._tracks and self._readiness.is_ready:
             self._counters.bumps += 1
             self._counters.updates += 1
             self._handler.active(

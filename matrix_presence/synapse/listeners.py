@@ -42,7 +42,8 @@ class Listeners(Waiting):
         super().__init__(clock, attention)
         self._cache = cache
         self._notifier = notifier
-        self._polls: dict[str, int] = {}
+        #: By user: how many polls are open.
+        self._polls: dict[int, int] = {}
         #: By user: the last position at which a module had something for them.
         self._routed: dict[int, int] = {}
         self.partings = partings
@@ -56,24 +57,26 @@ class Listeners(Waiting):
     def __len__(self) -> int:
         return sum(self._polls.values())
 
-    def opened(self, user_id: str) -> None:
+    def opened(self, user: int) -> None:
         """A poll of this user begins; it ends with `closed`."""
         polls = self._polls
-        polls[user_id] = polls.get(user_id, 0) + 1
-        user = self._cache.users.intern(user_id)
-        self.users.add(user)
+        if user in polls:
+            polls[user] += 1
+        else:
+            polls[user] = 1
+            self.users.add(user)
         # Who has no stream there will begin with what is there then.
         if self._has_news(user):
             self.changed(BitMap([user]), urgent=True)
 
-    def closed(self, user_id: str) -> None:
+    def closed(self, user: int) -> None:
         """A poll that `opened` was called for has returned."""
-        left = self._polls[user_id] - 1
+        left = self._polls[user] - 1
         if left:
-            self._polls[user_id] = left
+            self._polls[user] = left
         else:
-            del self._polls[user_id]
-            self.users.discard(self._cache.users.index[user_id])
+            del self._polls[user]
+            self.users.discard(user)
 
     def routed(self, users: BitMap, position: int) -> None:
         """A module wants these to hear of something that was at this position."""

@@ -127,17 +127,16 @@ class Parts:
         self._sweep = Sweep(clock, self.handler, self.ticks, cache.wheel.width)
         self.sender: Sender | None = None
         #: Who is present only because they were before the restart.
-        self._restored = BitMap()
+        self.restored = BitMap()
         self._appservices = homeserver.get_application_service_handler()
         self.ticks.observers += [self._tell_appservices, self.counters.ticked]
 
     def came_back(self, user_id: str) -> None:
         """A client of this user has said something: that counts from now on."""
-        if self._restored:
-            user = self.cache.users.index.get(user_id, -1)
-            if user >= 0 and user in self._restored:
-                self._restored.discard(user)
-                self.handler.logged_out(user_id, RESTORED)
+        user = self.cache.users.find(user_id)
+        if user is not None and user in self.restored:
+            self.restored.discard(user)
+            self.handler.logged_out(user_id, RESTORED)
 
     @property
     def waiting(self) -> Listeners:
@@ -243,7 +242,7 @@ class Parts:
                 some.append((row.position, user))
                 if user in cache.present:
                     cache.wheel.put(user, now)
-                    self._restored.add(user)
+                    self.restored.add(user)
             some.sort()
             changed.append(some)
             after = rows[-1].user_id

@@ -25,6 +25,7 @@ class Poll:
         "_parts",
         "_stated",
         "_sync",
+        "_user",
         "_user_id",
     )
 
@@ -43,25 +44,28 @@ class Poll:
         self._counts = counts
 
     def __enter__(self) -> None:
-        self._open: bool | None = None
+        #: Whether it is, or will be when all is loaded.
+        self._open = True
+        self._user: int | None = None
         self._sync: OpenSync | None = None
-        if self._parts.readiness.is_ready:
+        readiness = self._parts.readiness
+        if readiness.is_ready:
             self._begin()
         else:
-            self._parts.readiness.then(self._begin)
+            readiness.then(self._begin)
 
     def _begin(self) -> None:
-        if self._open is False:
+        if not self._open:
             return  # It has returned before anything was loaded.
-        self._open = True
-        user_id, parts = self._user_id, self._parts
+        user_id, parts, sync = self._user_id, self._parts, None
         if self._counts:
             parts.counters.updates += 1
-            self._sync = parts.handler.sync_began(
-                user_id, self._device_id, self._stated
-            )
-            parts.came_back(user_id)
-        parts.listeners.opened(user_id)
+            sync = parts.handler.sync_began(user_id, self._device_id, self._stated)
+            if parts.restored:
+                parts.came_back(user_id)
+        self._sync = sync
+        self._user = user = sync[0] if sync else parts.cache.users.intern(user_id)
+        parts.listeners.opened(user)
 
     def __exit__(
         self,
@@ -69,8 +73,8 @@ class Poll:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._open:
-            self._parts.listeners.closed(self._user_id)
+        self._open = False
+        if self._user is not None:
+            self._parts.listeners.closed(self._user)
             if self._sync is not None:
                 self._parts.handler.sync_ended(self._sync)
-        self._open = False
