@@ -81,7 +81,10 @@ class Intake:
         return found
 
     def _introduce(self, destination: int, users: BitMap, now: int) -> None:
-        """It is told of these; if there are others, its ping is still to come."""
+        """It is told of these; if there are others, its ping is still to come.
+
+        Also the first one after a restart, for what it has missed by that.
+        """
         others = interest.visible_to(self._cache, destination) - users
         if not interest.worth_telling(self._cache, others, now):
             self._pings.introduced(destination, now)

@@ -87,13 +87,11 @@ class Pings:
         return self._next_ts[destination]
 
     def introduced(self, destination: int, now: int) -> None:
-        """It has just come into a room and is told of everybody there.
+        """It has just come in and is told of everybody there is to tell it of.
 
-        If it has not heard of everybody since the start, it was elsewhere before and
-        may have to hear of others too: that ping stays.
+        That is also what it may have missed by a restart. Not for a server that is in
+        other rooms too, with anybody in them of whom it is not told now.
         """
-        if self.is_first(destination):
-            return
         self.pinged(destination, now)
         # Others may have come in with it.
         self._plan(destination, now + int(self._interval * self._chance()))

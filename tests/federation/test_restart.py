@@ -193,6 +193,28 @@ class OwedTests(RestartTestCase):
         self.pass_time(11)
         self.assertIn("there", self.told())
 
+    def test_a_join_does_not_stand_for_what_is_owed(self) -> None:
+        """Who comes into one more room is told of the others as soon (C-11, C-12)."""
+        self.put("offline", "gone")
+        self.pass_time(60)
+        self.restart()
+        self.federation.down.clear()
+        self.server.service.heard_from("there")
+        self.server.room("!second:hs", "@carol:hs")
+        self.put("online", user="@carol:hs")
+        self.server.room("!second:hs", "@more:there")
+        self.pass_time(11)
+        self.assertEqual("offline", self.told()["there"][ALICE])
+
+    def test_who_comes_in_after_a_crash_is_told_once(self) -> None:
+        """There is nothing that a new server has missed by it (C-11, C-12)."""
+        self.restart(crash=True)
+        self.put("online", user=BOB)
+        self.server.room(ROOM, "@more:new")
+        self.pass_time(310)
+        told = [set(entries) for name, entries in self.taken() if name == "new"]
+        self.assertEqual([{ALICE, BOB}], told)
+
     def test_servers_that_share_nothing_any_more_are_forgotten(self) -> None:
         """Rows of servers that nobody meets again do not pile up."""
         store = self.server.store
