@@ -1,9 +1,10 @@
 """What happened in a room before we came in, told by servers that were there.
 
 Nothing of it is kept: it is asked for when a client pages back, and shown. An event is
-believed if its server has signed it, those that follow it lead to it, up to the first
-that we have ourselves, and its auth events allow it. What the state was there nobody
-here knows, so it is shown only as far back as the history was shared all the time.
+believed if its server has signed it, those that follow it lead to it, and its auth
+events allow it. What the state was there nobody here knows, so it is shown only as far
+back as the history was shared all the time. Where to go on is for the client to say,
+and it may name any event: none is shown that came after the first that we have.
 
 Source: server-server API, "Backfilling and retrieving missing events"; client-server
 API, "Room History Visibility".
@@ -22,7 +23,7 @@ from matrix_presence.federation.room_answers import Pdu
 from matrix_presence.federation.room_requests import RoomRequests
 from matrix_presence.homeserver.auth_events import auth_state
 from matrix_presence.homeserver.auth_rules import authorize
-from matrix_presence.homeserver.events import Event
+from matrix_presence.homeserver.events import Event, Standing
 from matrix_presence.homeserver.federated.candidates import candidates, first_of
 from matrix_presence.homeserver.federated.checks import PduChecks
 from matrix_presence.homeserver.federated.gaps import Gaps
@@ -106,15 +107,22 @@ class OlderHistory:
         checked = await self.checks.all_checked(told, room.version)
         wanted = dict.fromkeys(ids)
         found: dict[str, Event] = {}
+        latest = room.timeline[0].depth
         for event in sorted(checked, key=_newest_first):
-            if event.event_id in wanted and event.room_id == room.room_id:
-                found[event.event_id] = event
+            name = event.event_id
+            is_before = event.room_id == room.room_id and event.depth <= latest
+            if name in wanted and is_before:
+                found[name] = event
                 wanted |= dict.fromkeys(event.prev_ids)
         if not found:
             raise BadAnswer("there is none of the events that were asked for")
         # What was asked for and is not there is not there the next time either.
         before = [name for name in wanted if name not in found and name not in ids]
-        allowed = await self._allowed(room, server, found)
+        allowed = [
+            event
+            for event in await self._allowed(room, server, found)
+            if not _has_come(room, event)
+        ]
         since = room.value_at(_VISIBILITY, room.timeline[0].position)
         if since is None:
             return OlderPage(allowed, _some(before))
@@ -144,6 +152,12 @@ class OlderHistory:
         if chains:
             await self.rooms.journal.stored()
         return [*reversed(allowed.values())]
+
+
+def _has_come(room: Room, event: Event) -> bool:
+    """Whether this came to us by itself: then we know better who may see it."""
+    known = room.find(event.event_id)
+    return known is not None and known.standing is not Standing.OUTLIER
 
 
 def _is_allowed(room: Room, event: Event, older: dict[str, Event]) -> bool:

@@ -101,6 +101,24 @@ class OlderTests(FederatedTestCase):
         page = self.ask(secret, limit=50).json
         self.assertNotIn("secret", str(page))
 
+    def test_what_came_later_is_not_read_this_way(self) -> None:
+        """Whoever names an event of our time learns no more than from our time."""
+        self.meet(3)
+        kind = "m.room.history_visibility"
+        content = {"history_visibility": "joined"}
+        self.here.set(self.alice, self.room_id, kind, content)
+        secret = self.here.say(self.alice, self.room_id, "secret")
+        self.pass_time()
+        self.bob = self.there.register("carol")
+        self.there.join(self.bob, self.room_id, "a.test")
+        page = self.ask(older_token([secret]), limit=50)
+        self.assertEqual((502, False), (page.status, b"secret" in page.body))
+        page = self.ask(older_token([secret, *self.ids[-1:]]), limit=50)
+        self.assertEqual((200, False), (page.status, b"secret" in page.body))
+        first = self.there.room(self.room_id).timeline[0].event_id
+        page = self.ask(older_token([first]), limit=50)
+        self.assertEqual((200, False), (page.status, first in str(page.json["chunk"])))
+
     def test_who_is_not_in_the_room_reads_nothing(self) -> None:
         """Whatever they know of its events."""
         self.meet()
