@@ -112,7 +112,8 @@ class OlderHistory:
             name = event.event_id
             is_before = event.room_id == room.room_id and event.depth <= latest
             if name in wanted and is_before:
-                found[name] = event
+                # What we have may have been redacted since.
+                found[name] = room.events.get(name, event)
                 wanted |= dict.fromkeys(event.prev_ids)
         if not found:
             raise BadAnswer("there is none of the events that were asked for")

@@ -178,6 +178,27 @@ class OlderTests(FederatedTestCase):
         for _ in range(2):
             self.assertEqual(["hello Bob", "2", "-", "0"], self.read())
 
+    def test_state_that_was_redacted_meanwhile_is_not_shown(self) -> None:
+        """Though we had it, and the server that is asked has not heard of it."""
+        self.meet(0)
+        self.room_id = self.here.create(self.alice)
+        content = {"topic": "insult"}
+        self.here.set(self.alice, self.room_id, "m.room.topic", content)
+        whole = self.here.room(self.room_id).timeline[-1]
+        self.here.say(self.alice, self.room_id, "well")
+        self.there.join(self.bob, self.room_id, "a.test")
+        path = f"rooms/{quote(self.room_id)}/redact/{quote(whole.event_id)}/1"
+        pdu = whole.pdu
+        self.here.call(self.alice, "PUT", path, {})
+        self.pass_time()
+        self.backfilled(
+            lambda told: [pdu if one["depth"] == pdu["depth"] else one for one in told]
+        )
+        first = self.there.room(self.room_id).timeline[0]
+        page = self.ask(older_token(first.prev_ids), limit=50)
+        self.assertEqual((200, False), (page.status, b"insult" in page.body))
+        self.assertIn(whole.event_id, str(page.json))
+
     def test_what_the_filter_leaves_out_is_left_out(self) -> None:
         """And the pages go on."""
         self.meet(4)
