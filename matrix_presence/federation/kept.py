@@ -1,8 +1,8 @@
 """What is kept of destinations over a restart, and put back when they are met again.
 
-Rooms are restored after presence is, so a destination may be met any time later. Until
-then its row waits. One that is not met within an hour shares nothing with us any more,
-and its row is deleted (it would come back to nothing).
+Rooms may be restored after presence is, so a destination may be met any time later.
+Until then its row waits. One that is not met within an hour shares nothing with us any
+more, and its row is deleted (it would come back to nothing).
 """
 
 from __future__ import annotations

@@ -149,7 +149,6 @@ class EmbeddedHomeserver(MultiService):
         )
         if federation is not None:
             self.presence.admit(federation.admits)
-        self.presence.setServiceParent(self)
 
     def reconfigure(self, config: ServeConfig) -> None:
         """Take over what can change while this runs; see `reloading`."""
@@ -166,8 +165,12 @@ class EmbeddedHomeserver(MultiService):
         return Deferred.fromCoroutine(self._start())
 
     async def _start(self) -> None:
+        # First: presence tells at once who has timed out since, and whom it tells is a
+        # matter of rooms.
+        await self._restore_rooms()
+        self.presence.setServiceParent(self)
         await self.presence.when_ready()
-        await self._introduce()
+        self._introduce()
         await self._authentication.create_senders()
         if self._federated is not None:
             await self._federated.load()
@@ -178,13 +181,16 @@ class EmbeddedHomeserver(MultiService):
             service = listener(endpoint, site, reactor=self._reactor)
             service.setServiceParent(self._listening)
 
-    async def _introduce(self) -> None:
-        """Tell presence who is in which room, and whatever happens from now on."""
-        handler, accounts = self.presence.handler, self._accounts
+    async def _restore_rooms(self) -> None:
+        """Tell presence who is in which room."""
         for number, room in enumerate(self._rooms.rooms, 1):
-            handler.restore_room(room.room_id, room.joined)
+            self.presence.handler.restore_room(room.room_id, room.joined)
             if number % _ROOMS_AT_ONCE == 0:
                 await deferLater(self._reactor, 0)
+
+    def _introduce(self) -> None:
+        """Tell presence who ignores whom, and whatever happens from now on."""
+        handler, accounts = self.presence.handler, self._accounts
         for user_id, ignored in accounts.data.all_ignored().items():
             handler.ignores(user_id, ignored)
         self._rooms.rooms.tell(handler)

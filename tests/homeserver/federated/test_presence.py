@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
+from twisted.internet.task import deferLater
+
+from matrix_presence.homeserver import app
 from tests.homeserver.federated.rig import FederatedTestCase, Homeserver, Peer
 
 MALLORY, OSCAR = "@mallory:far.test", "@oscar:off.test"
@@ -124,3 +127,20 @@ class PresenceTests(FederatedTestCase):
         self.put("unavailable", "later")
         self.assertIn("later", self.told(self.far))
         self.assertEqual([], self.told(self.off))
+
+    def test_who_has_gone_idle_meanwhile_is_told_of(self) -> None:
+        """However long it takes to know all rooms again after a restart (B-53, C-1)."""
+        for _ in range(3):
+            self.room_id = self.here.create(self.alice)
+        self.far.join("a.test", self.room_id, MALLORY)
+        self.pass_time(6)
+        self.here.stop()
+        self.pass_time(3600)
+        self.far.edus.clear()
+        self.patch(app, "_ROOMS_AT_ONCE", 1)
+        # Each of them takes two seconds.
+        self.patch(app, "deferLater", lambda clock, _: deferLater(clock, 2))
+        self.patch(self, "pass_time", lambda _: type(self).pass_time(self, 20))
+        self.here.start()
+        said = {edu["content"]["push"][0]["presence"] for _, edu, _ in self.far.edus}
+        self.assertEqual({"unavailable"}, said)
