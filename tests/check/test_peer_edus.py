@@ -34,7 +34,7 @@ class SchemaTests(TestCase):
 
     def test_what_is_about_something_else_has_no_fault(self) -> None:
         """Whatever it says."""
-        for edu in ({"edu_type": "m.typing", "content": 5}, {}, None):
+        for edu in ({"edu_type": "m.typing", "content": 5}, {"edu_type": []}, {}, None):
             self.assertEqual([], list(faults(edu, "hs.test")))
 
     def test_wrong_entries_have_one_fault_each(self) -> None:
@@ -44,6 +44,7 @@ class SchemaTests(TestCase):
             ("user_id", "@a:other.test"),
             ("user_id", 5),
             ("presence", "free_for_chat"),
+            ("presence", []),
             ("last_active_ago", "0"),
             ("last_active_ago", -1),
             ("currently_active", 1),

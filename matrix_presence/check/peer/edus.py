@@ -10,15 +10,16 @@ from canonicaljson import encode_canonical_json
 from matrix_presence.ids import is_user_id, server_of
 from matrix_presence.wire.edu import EDU_TYPE, MOST_BYTES, MOST_USERS
 
-_STATES = frozenset({"online", "offline", "unavailable"})
-_LISTS = frozenset({"m.presence_invite", "m.presence_accept", "m.presence_deny"})
+# Not sets: what is looked up in them may be anything, and need not be hashable.
+_STATES = ("online", "offline", "unavailable")
+_LISTS = ("m.presence_invite", "m.presence_accept", "m.presence_deny")
 _KEYS = {"observed_user", "observer_user"}
 
 
 def faults(edu: Any, origin: str) -> Iterator[str]:
     """A sentence for everything that is wrong; nothing for EDUs of other kinds."""
     edu_type = edu.get("edu_type") if isinstance(edu, dict) else None
-    if edu_type not in _LISTS | {EDU_TYPE}:
+    if edu_type not in (*_LISTS, EDU_TYPE):
         return
     content = edu.get("content")
     if not isinstance(content, dict):
