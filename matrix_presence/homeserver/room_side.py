@@ -34,7 +34,6 @@ from matrix_presence.homeserver.slices import Slices
 from matrix_presence.homeserver.sync.answer import Answers, PresenceSide
 from matrix_presence.homeserver.sync.endpoint import SyncEndpoint
 from matrix_presence.homeserver.sync.room_parts import RoomParts
-from matrix_presence.homeserver.sync.rooms import SyncRooms
 from matrix_presence.homeserver.typing_notices import TypingNotices
 from matrix_presence.homeserver.waiting import Waiting
 from matrix_presence.storage.database import Database
@@ -114,12 +113,11 @@ class RoomSide:
             router, access, self.receipts, self.typing, self.accounts
         )
         public_rooms.add_routes(router, access, self.directory)
-        parts = RoomParts(self.rooms, self.receipts, self.typing)
         endpoint = SyncEndpoint(
             authentication.requester,
             Answers(
                 self.rooms,
-                SyncRooms(self.rooms, parts),
+                RoomParts(self.rooms, self.receipts, self.typing),
                 self.accounts,
                 presence,
                 self.slices,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from matrix_presence.homeserver.sync.rooms import SyncRooms
+from matrix_presence.homeserver.sync.rooms import RoomNews
 from tests.homeserver.rooms import ALICE, BOB, CAROL, RoomsTestCase
 from tests.web.connection import Connection
 
@@ -70,7 +70,7 @@ class WaitingTests(RoomsTestCase):
         """A change of presence is answered at once, and touches no room (A-90)."""
         self.start_poll(set_presence="unavailable")
         self.assertEqual(self.presence.connections, [(BOB, "unavailable")])
-        self.patch(SyncRooms, "news", None)
+        self.patch(RoomNews, "steps", None)
         self.presence.changed()
         answer = self.answer()
         self.assertEqual(

@@ -17,7 +17,8 @@ from matrix_presence.homeserver.rooms import Rooms
 from matrix_presence.homeserver.slices import Slices
 from matrix_presence.homeserver.sync.ask import Ask
 from matrix_presence.homeserver.sync.filters import EventFilter
-from matrix_presence.homeserver.sync.rooms import RoomNews, SyncRooms
+from matrix_presence.homeserver.sync.room_parts import RoomParts
+from matrix_presence.homeserver.sync.rooms import RoomNews
 from matrix_presence.homeserver.sync.token import SyncToken
 from matrix_presence.interfaces import Requester
 from matrix_presence.wire.content import Era
@@ -105,13 +106,13 @@ class Answers:
     def __init__(
         self,
         rooms: Rooms,
-        sync_rooms: SyncRooms,
+        parts: RoomParts,
         accounts: AccountSide,
         presence: PresenceSide,
         slices: Slices,
     ) -> None:
         self._rooms = rooms
-        self._sync_rooms = sync_rooms
+        self._parts = parts
         self._accounts = accounts
         self._presence = presence
         self._slices = slices
@@ -133,7 +134,8 @@ class Answers:
 
     async def _looked(self, ask: Ask, since: SyncToken | None) -> _Looked:
         """Look at the rooms, until there was a look in which nothing moved."""
-        news = self._sync_rooms.news(ask, None if since is None else since.rooms)
+        rooms_since = None if since is None else since.rooms
+        news = RoomNews(self._rooms, self._parts, ask, rooms_since)
         account_since = None if since is None else since.account
         data: tuple[_Events, dict[str, _Events]]
 

@@ -132,15 +132,3 @@ class RoomNews:
 
 def _as(room: Room | None, own: Event | None) -> _As:
     return _As(0 if room is None else room.changed, own)
-
-
-class SyncRooms:
-    """Finds what is new in the rooms of users."""
-
-    def __init__(self, rooms: Rooms, parts: RoomParts) -> None:
-        self._rooms = rooms
-        self._parts = parts
-
-    def news(self, ask: Ask, since: int | None) -> RoomNews:
-        """What is new after `since`, None for everything; to be looked for."""
-        return RoomNews(self._rooms, self._parts, ask, since)
