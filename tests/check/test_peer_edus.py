@@ -34,6 +34,7 @@ class SchemaTests(TestCase):
 
     def test_what_is_about_something_else_has_no_fault(self) -> None:
         """Whatever it says."""
+        edu: Any
         for edu in ({"edu_type": "m.typing", "content": 5}, {"edu_type": []}, {}, None):
             self.assertEqual([], list(faults(edu, "hs.test")))
 
