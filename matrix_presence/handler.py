@@ -11,18 +11,18 @@ from typing import Any
 
 from pyroaring import BitMap
 
-from matrix_presence.device_inputs import DeviceInputs
 from matrix_presence.interfaces import Profile
 from matrix_presence.rules.server_globs import room_acl
+from matrix_presence.sync_inputs import SyncInputs
 from matrix_presence.wire.edu import Update
 
 
-class PresenceHandler(DeviceInputs):
+class PresenceHandler(SyncInputs):
     """The presence of everybody this server knows.
 
     All methods are called on the reactor's thread. Their effects on what may be read
     are immediate; others see them from the next tick on. What devices do is in
-    `DeviceInputs`.
+    `DeviceInputs` and `SyncInputs`.
     """
 
     # What the homeserver tells.

@@ -31,6 +31,7 @@ FLOORS = (
         "rule_options",
         "standings",
         "sweep",
+        "sync_inputs",
         "ticks",
         "view",
         "waiting",

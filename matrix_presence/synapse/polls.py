@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from types import TracebackType
 
-from matrix_presence.device_inputs import OpenSync
 from matrix_presence.synapse.parts import Parts
+from matrix_presence.sync_inputs import OpenSync
 
 
 class Poll:

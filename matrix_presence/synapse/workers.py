@@ -14,7 +14,7 @@ from __future__ import annotations
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from matrix_presence.cache.presence_cache import PresenceCache
-from matrix_presence.device_inputs import NO_DEVICE, OpenSync
+from matrix_presence.device_inputs import NO_DEVICE
 from matrix_presence.handler import PresenceHandler
 from matrix_presence.rules.states import OFFLINE
 from matrix_presence.synapse.inputs import (
@@ -23,6 +23,7 @@ from matrix_presence.synapse.inputs import (
     REACTIVATED,
     SAYS_NOTHING,
 )
+from matrix_presence.sync_inputs import OpenSync
 
 #: A user and one of their devices.
 Device = tuple[str, str | None]

@@ -17,9 +17,9 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from matrix_presence.config import PresenceConfig
-from matrix_presence.device_inputs import OpenSync
 from matrix_presence.handler import PresenceHandler
 from matrix_presence.interfaces import Requester
+from matrix_presence.sync_inputs import OpenSync
 from matrix_presence.ticks import Ticks
 from matrix_presence.view import PresenceView
 from matrix_presence.waiting import Waiting
