@@ -1,17 +1,17 @@
-"""What Synapse would send for a day, by the rules that its documentation gives.
+"""What Synapse would tell other servers of a day if nobody paused between polls.
 
-A model of its outgoing presence and not Synapse itself, with its defects left out,
-which would only make it send more: a device that syncs counts as active, so that who
-is connected is currently active throughout; it is gone 30 s after its last sync has
-returned, seen by a timer of 5 s; each change of state or status goes to every server
-that shares a room, which are woken at most fifty a second and then get all that waits
-for them; who was not told of for 25 minutes is told of again.
+A model of its outgoing presence by its documented rules and not Synapse itself, of the
+best that they can come to: a device that syncs counts as active, so that who is
+connected is currently active throughout; it is gone 30 s after its last sync has
+returned, seen by a timer of 5 s; each change of state or status is told, and who was
+not told of for 25 minutes is told of again. What those rules make of clients as they
+poll is in `synapse_polled`.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 
 from contrib.bench.day import Event
@@ -19,35 +19,24 @@ from contrib.bench.day import Event
 _SYNC_TIMEOUT = 30.0
 _PING = 1500.0
 _TIMER = 5.0
-#: Seconds between two servers that are woken.
-_SPREAD = 0.02
 
 
 class SynapseRules:
-    """Counts.
+    """Lives through it.
 
     Args:
-        servers_of: by user, the numbers of the servers that are told of them.
-        is_up: whether a server answers at a time; while it does not, nothing is sent.
+        tell: called with the number of a user, and with how many s it is since
+            midnight, for each that other servers are told of.
     """
 
-    def __init__(
-        self, servers_of: Sequence[list[int]], is_up: Callable[[int, float], bool]
-    ) -> None:
-        self._servers_of = servers_of
-        self._is_up = is_up
+    def __init__(self, tell: Callable[[int, float], object]) -> None:
+        self._tell_others = tell
         self._devices: dict[int, dict[str, str]] = defaultdict(dict)
         self._shown: dict[int, str] = defaultdict(lambda: "offline")
         self._told_at: dict[int, float] = {}
         self._timers: list[tuple[float, int, str]] = []
         #: By user and device: when the wait for its next sync ends; 0 while it syncs.
         self._gone_at: dict[tuple[int, str], float] = {}
-        #: By server: when it is woken next, and who has been told of with that.
-        self._woken_at: dict[int, float] = {}
-        self._waiting: dict[int, set[int]] = defaultdict(set)
-        self._free_at = 0.0
-        self.entries = 0
-        self.transactions = 0
 
     def replay(self, events: Sequence[Event], until: float) -> None:
         """All of this happens, and time passes."""
@@ -101,15 +90,4 @@ class SynapseRules:
         if self._shown[user] != "offline":
             due = (at + _PING) // _TIMER * _TIMER + _TIMER
             heappush(self._timers, (due, user, ""))
-        for server in self._reachable(user, at):
-            if self._woken_at.get(server, -1.0) < at:
-                self._free_at = max(at, self._free_at) + _SPREAD
-                self._woken_at[server] = self._free_at
-                self._waiting[server] = set()
-                self.transactions += 1
-            if user not in self._waiting[server]:
-                self._waiting[server].add(user)
-                self.entries += 1
-
-    def _reachable(self, user: int, at: float) -> Iterator[int]:
-        return (one for one in self._servers_of[user] if self._is_up(one, at))
+        self._tell_others(user, at)

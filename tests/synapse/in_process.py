@@ -34,6 +34,7 @@ from synapse.types import UserID
 from synapse.util.caches import CACHE_METRIC_REGISTRY
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionLost
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python import threadpool
 from twisted.python.failure import Failure
@@ -145,8 +146,9 @@ class Answer:
 class Asked:
     """A request that may not have been answered yet."""
 
-    def __init__(self, transport: StringTransport) -> None:
+    def __init__(self, transport: StringTransport, channel: Any) -> None:
         self._transport = transport
+        self._channel = channel
 
     @property
     def is_answered(self) -> bool:
@@ -158,6 +160,10 @@ class Asked:
         assert self.is_answered, "not answered"
         head, _, body = self._transport.value().partition(b"\r\n\r\n")
         return Answer(int(head.split()[1]), json.loads(body) if body else None)
+
+    def give_up(self) -> None:
+        """The client goes away without an answer."""
+        self._channel.connectionLost(Failure(ConnectionLost()))
 
 
 @attrs.frozen
@@ -377,7 +383,7 @@ class InProcessTestCase(TestCase):
         with PreserveLoggingContext():
             channel.dataReceived("\r\n".join(lines).encode() + content)
             self.reactor.settle()
-        return Asked(transport)
+        return Asked(transport, channel)
 
     def ask(
         self, method: str, path: str, body: Any = None, by: Person | None = None
