@@ -18,7 +18,7 @@ Times are ms, as Synapse has them.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import attrs
 
@@ -45,8 +45,8 @@ _RANK = ("offline", "unavailable", "online")
 @attrs.define
 class _Device:
     state: str = "offline"
+    #: When it said so, or when its user did something with it.
     active_at: int = 0
-    synced_at: int = 0
 
 
 @attrs.define
@@ -60,8 +60,8 @@ class _User:
     #: When a sync counted last, by the limit.
     counted_at: int = -_LIMIT
     devices: dict[str, _Device] = attrs.Factory(dict)
-    #: Devices with polls that count and have not returned: how many.
-    syncing: dict[str, int] = attrs.Factory(dict)
+    #: Devices with a poll that counts and has not returned.
+    syncing: set[str] = attrs.Factory(set)
 
     def combined(self) -> str:
         """What the device that is most there says."""
@@ -75,8 +75,10 @@ class SynapsePolled:
     Args:
         tell: called with the number of a user, with how many s it is since midnight,
             and with the state, for each that other servers are told of.
-        looks_at: ms since midnight when it first looks who is due. It depends on when
-            Synapse was started, on which nothing depends: any time is as good.
+        looks_at: ms since midnight when it first looks who is due, and each 5 s from
+            then on. That comes of when Synapse was started. As it comes nearer to a
+            multiple of 5 s, up to which it keeps who is due, more polls are caught in
+            a gap: in the middle, it is neither the most nor the least.
     """
 
     def __init__(
@@ -88,44 +90,31 @@ class SynapsePolled:
         #: By the bucket of 5 s after which somebody is looked at.
         self._due: dict[int, set[int]] = defaultdict(set)
         self._next_bucket = 0
-        #: By user and device: of each open poll, whether it counts.
-        self._polls: dict[tuple[int, str], bool] = {}
-
-    def replay(self, polled: Iterable[Event], until: float) -> None:
-        """All of this happens, and time passes."""
-        for event in polled:
-            self.happened(event)
-        self._pass_time(int(until * 1000))
 
     def happened(self, event: Event) -> None:
-        """What came before it has happened."""
-        now = int(event.at * 1000)
-        if now >= self._looks_at:
-            self._pass_time(now)
+        """A client does this, after all that has happened before."""
+        now = self.pass_time(event.at)
         number, user = event.user, self._users[event.user]
         if event.what == "gone":
             self._poll_returns(number, user, event.device, now)
         elif event.what == "active":
             self._was_active(number, user, event.device, now)
         elif event.what == "status":
-            # As the day has it: something that it never was before.
-            self._says(number, user, event.device, "online", now, status=str(now))
+            self._says(number, user, event.device, "online", now, status=f"{now}")
         else:
             self._poll_begins(number, user, event.device, event.what, now)
 
     def _poll_begins(
         self, number: int, user: _User, device_id: str, says: str, now: int
     ) -> None:
-        counts = now - user.counted_at >= _LIMIT
-        self._polls[number, device_id] = counts
-        if counts:
+        if now - user.counted_at >= _LIMIT:
             user.counted_at = now
-            user.syncing[device_id] = 1
+            user.syncing.add(device_id)
             self._says(number, user, device_id, says, now)
 
     def _poll_returns(self, number: int, user: _User, device_id: str, now: int) -> None:
-        if self._polls.pop((number, device_id)):
-            del user.syncing[device_id]
+        if device_id in user.syncing:
+            user.syncing.remove(device_id)
             # For the user it counts up to here, for the device it does not.
             user.synced_at = now
             self._update(number, user, now, user.state)
@@ -143,7 +132,7 @@ class SynapsePolled:
         device.state, device.active_at = says, now
         state = user.combined()
         if status is None:
-            device.synced_at = user.synced_at = now
+            user.synced_at = now
         active_at = now if state == "online" else user.active_at
         self._update(number, user, now, state, active_at, status)
 
@@ -154,15 +143,17 @@ class SynapsePolled:
             device.state = "online"
         self._update(number, user, now, user.combined(), now)
 
-    def _pass_time(self, until: int) -> None:
+    def pass_time(self, at: float) -> int:
+        """It is so many s since midnight; ms."""
+        until = int(at * 1000)
         while self._looks_at <= until:
             now, self._looks_at = self._looks_at, self._looks_at + _LOOKS
-            last = now // _LOOKS
-            while self._next_bucket <= last:
+            while self._next_bucket <= now // _LOOKS:
                 due = self._due.pop(self._next_bucket, ())
                 self._next_bucket += 1
                 for number in due:
                     self._look_at(number, self._users[number], now)
+        return until
 
     def _look_at(self, number: int, user: _User, now: int) -> None:
         if user.state == "offline":
@@ -170,8 +161,8 @@ class SynapsePolled:
         for device_id, device in list(user.devices.items()):
             if device.state == "online" and now - device.active_at > _IDLE:
                 device.state = "unavailable"
-            seen_at = max(device.synced_at, device.active_at)
-            if device_id not in user.syncing and now - seen_at > _SYNC_ONLINE:
+            is_late = now - device.active_at > _SYNC_ONLINE
+            if is_late and device_id not in user.syncing:
                 del user.devices[device_id]
         state = user.combined()
         if (

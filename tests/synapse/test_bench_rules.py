@@ -196,7 +196,10 @@ class RulesTests(InProcessTestCase):
             told.append((user, state, round(at, 3)))
             sending.tell(user, at)
 
-        SynapsePolled(tell, self.looks_at).replay(lived, until)
+        model = SynapsePolled(tell, self.looks_at)
+        for event in lived:
+            model.happened(event)
+        model.pass_time(until)
         self.assertEqual(sorted(told), sorted(self.told))
         self.assertEqual(sending.entries, self.entries)
         self.assertEqual(sending.transactions, self.transactions)
