@@ -2,7 +2,8 @@
 
 Each change goes to every server that shares a room. They are woken one after another,
 at most fifty a second (`federation_rr_transactions_per_room_per_second`), and then get
-all that waits for them: of each user the newest, fifty users in a transaction.
+all that waits for them: of each user the newest, fifty users in a transaction. The
+first is woken at once, and does not get what is told of others in the same moment.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class SynapseSending:
         for server in self._servers_of[user]:
             if not self._is_up(server, at):
                 continue
-            if self._woken_at.get(server, -1.0) < at:
+            if self._woken_at.get(server, -1.0) <= at:
                 self._woken_at[server] = wakes_at = max(at, self._free_at)
                 self._free_at = wakes_at + _SPREAD
                 self._waiting[server] = set()

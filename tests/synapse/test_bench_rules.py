@@ -1,9 +1,9 @@
 """What the benches hold Synapse to is what Synapse does.
 
 `contrib.bench` compares with a model of what Synapse sends to other servers in a day.
-Here some people live through an hour and a half of such a day on a Synapse as it comes,
-by its own servlets: each poll, message and status. The model, given the same hours,
-says whom others are told of, what and when, and in how many transactions it arrives.
+Here some people live through an hour or so of such a day on a Synapse as it comes, by
+its own servlets: each poll, message and status. The model, given the same hours, says
+whom others are told of, what and when, and in how many transactions it arrives.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ from tests.synapse import in_process
 from tests.synapse.in_process import Asked, InProcessTestCase, Person
 
 _HOUR = 3600.0
-_BEGINS, _ENDS = 9.5 * _HOUR, 11 * _HOUR
+_BEGINS, _ENDS = 13.6 * _HOUR, 14.85 * _HOUR
+#: A day on which somebody sets a status in these hours, and some stay for so long that
+#: others are told of them again.
+_SEED = 23
 #: After it, until all have gone and others know.
 _SETTLES = 120.0
 _USERS = 6
@@ -36,6 +39,8 @@ _ROOMS = (Room([0, 1, 2, 3], [0, 1]), Room([2, 3], [1]), Room([4, 5], [2]))
 _NO_PRESENCE = '{"presence":{"types":[]}}'
 #: When the hours begin; a multiple of 5 s, as midnight is.
 _BEGAN_AT = 1_790_000_100.0
+#: Seconds by which sums of times since 1970 may differ that should not.
+_FLOAT = 1e-5
 
 #: The number of a user, what others are told of them, and when.
 Told = tuple[int, str, float]
@@ -52,7 +57,7 @@ def hours() -> list[Event]:
     """What people do in these hours with what they pick up in them; from 0 s on."""
     connected: set[tuple[int, str]] = set()
     events: list[Event] = []
-    for event in day_of(_USERS, seed=6):
+    for event in day_of(_USERS, seed=_SEED):
         if not _BEGINS <= event.at < _ENDS:
             continue
         where = event.user, event.device
@@ -137,11 +142,10 @@ class RulesTests(InProcessTestCase):
         """Time passes, and whatever is due happens just when it is."""
         ends, calls = _BEGAN_AT + at, self.reactor.calls
         with PreserveLoggingContext():
-            while calls and calls[0].getTime() <= ends:
-                self.reactor.advance(
-                    max(0.0, calls[0].getTime() - self.reactor.seconds())
-                )
-            self.reactor.advance(ends - self.reactor.seconds())
+            while calls and calls[0].getTime() <= ends + _FLOAT:
+                due = calls[0].getTime() - self.reactor.seconds()
+                self.reactor.advance(max(0.0, due))
+            self.reactor.advance(max(0.0, ends - self.reactor.seconds()))
 
     def live(self, event: Event, room: int | None) -> None:
         """A client does this."""
@@ -201,6 +205,7 @@ class RulesTests(InProcessTestCase):
             model.happened(event)
         model.pass_time(until)
         self.assertEqual(sorted(told), sorted(self.told))
+        # Whom Synapse looks at first is left to a set: of these, it does not matter.
         self.assertEqual(sending.entries, self.entries)
         self.assertEqual(sending.transactions, self.transactions)
         # What sets this apart from polls without end: some who poll are offline.
