@@ -69,14 +69,19 @@ class PresenceHandler(SyncInputs):
         cache.servers.restrict(room, acl, members, cache.users.ids)
 
     def restore_room(self, room_id: str, user_ids: Iterable[str]) -> None:
-        """Who was joined to a room before this process began; nobody is told."""
+        """Members that a room had before it was known here; nobody is told.
+
+        All of them, or some after the others.
+        """
         cache = self.cache
         users = [cache.users.intern(user_id) for user_id in user_ids]
         cache.rooms.restore(room_id, users)
         remote = [user for user in users if not cache.users.is_local[user]]
         room = cache.rooms.intern(room_id)
         for user in remote:
-            cache.servers.joined(room, user, cache.users.ids[user])
+            user_id = cache.users.ids[user]
+            cache.servers.joined(room, user, user_id)
+            self.met(user_id)
 
     def profile_changed(self, user_id: str, profile: Profile) -> None:
         """The global name or picture of a user has changed (D-1).

@@ -76,8 +76,9 @@ def introduced(
     """Whom to tell because of these joins of `(room, user)`, which are done (C-12).
 
     A server that comes into a room is told of our users there, and no other server is.
-    The servers of a room are told of our users who come into it. The third of each
-    answer is whether these servers come in.
+    The servers of a room are told of our users who come into it. For a room that none
+    of us was in all of them come in. The third of each answer is whether these servers
+    come in.
     """
     joiners_of: dict[int, BitMap] = defaultdict(BitMap)
     for room, user in joins:
@@ -85,9 +86,12 @@ def introduced(
     for room in cache.rooms.carrying_among(joiners_of) & cache.servers.rooms:
         joiners, members = joiners_of[room], cache.rooms.members_of((room,))
         inside = cache.servers.in_room(room)
-        newcomers = inside & _newcomers(cache, joiners & members, members - joiners)
+        local, before = members - cache.servers.users, members - joiners
+        if before.isdisjoint(local):
+            newcomers = inside
+        else:
+            newcomers = inside & _newcomers(cache, joiners & members, before)
         known = inside - newcomers
-        local = members - cache.servers.users
         if newcomers and (worth := worth_telling(cache, local, now)):
             yield newcomers, worth, True
         if known and (worth := worth_telling(cache, local & joiners, now)):

@@ -60,11 +60,12 @@ class Rooms:
         return room
 
     def restore(self, room_id: str, users: Iterable[int]) -> None:
-        """Members of a room as they were before a restart; nobody joins by it."""
+        """Members that a room had before it was known; nobody joins by it."""
         room = self.intern(room_id)
-        everybody = union((self.members[room], packed(users)))
-        self.members[room] = packed(everybody)
-        for user in everybody:
+        members = as_bitmap(self.members[room])
+        more = BitMap(users) - members
+        self.members[room] = packed(members | more)
+        for user in more:
             self._enter(user, room)
         self._measure(room)
 

@@ -7,7 +7,7 @@ room.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any
 
 from matrix_presence.homeserver.commits import written
@@ -28,6 +28,10 @@ class Journal:
     def write(self, sql: str, *params: Any) -> None:
         """Have this statement executed with the next `stored`."""
         self._unit.append((sql, params))
+
+    def write_all(self, statements: Iterable[Statement]) -> None:
+        """Have these executed with the next `stored`, in their order."""
+        self._unit += statements
 
     async def stored(self) -> None:
         """Store what was written; done when it is committed.

@@ -6,7 +6,7 @@ What changes a room, and writes that down, is in `rooms`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from matrix_presence.homeserver.drafts import Signer
@@ -22,6 +22,7 @@ from matrix_presence.homeserver.redactions import (
 )
 from matrix_presence.homeserver.room import Moves, Room
 from matrix_presence.homeserver.room_rows import EventRow, RoomRows
+from matrix_presence.homeserver.slices import Slices
 from matrix_presence.homeserver.transactions import Transactions
 from matrix_presence.homeserver.user_rooms import NOWHERE, UserRooms
 from matrix_presence.homeserver.waiting import Waiting
@@ -30,6 +31,10 @@ from matrix_presence.wire.room_versions import ROOM_VERSIONS
 logger = logging.getLogger(__name__)
 
 _ACL = ("m.room.server_acl", "")
+#: Events restored in a step: less than a millisecond's work.
+_AT_ONCE = 50
+#: Events that are not to be restored on top of what a turn of the reactor has done.
+_MANY = 250
 
 AclListener = Callable[[str, Mapping[str, Any] | None], None]
 """Takes a room and the content of its `m.room.server_acl` event, None without one."""
@@ -43,6 +48,9 @@ class MembershipListener(Protocol):
 
     def left(self, room_id: str, user_id: str) -> None:
         """The user is a member of the room no more."""
+
+    def restore_room(self, room_id: str, user_ids: Sequence[str]) -> None:
+        """These were members of the room before we knew of it, and none is ours."""
 
 
 class KnownRooms:
@@ -127,15 +135,19 @@ class KnownRooms:
         self.waiting.wake_all(room.joined)
         self.waiting.wake(room.room_id)
 
-    async def load(self) -> None:
+    async def load(self, slices: Slices) -> None:
         """Read every room from the database, in slices."""
         async for row in self._rows.load():
             self.positions.seen(row.position)
             room = self._restored_room(row)
             if room is None:
                 logger.error("Left out %s: its room is not there", row.event_id)
-            else:
+            elif row.state_ids is None:
                 self._restore(room, row)
+            else:
+                if len(row.state_ids) > _MANY:
+                    await slices.pause()
+                await slices.done(self._restoring_entry(room, row, row.state_ids))
         await self.outside.load()
         for user_id, room_id, event_id in await self.journal.all_rows(
             "SELECT user_id, room_id, event_id FROM rooms_forgotten"
@@ -151,19 +163,28 @@ class KnownRooms:
                 room = self._rooms[row.room_id] = Room(row.room_id, version)
         return room
 
+    def _restoring_entry(
+        self, room: Room, row: EventRow, state_ids: Sequence[str]
+    ) -> Iterator[None]:
+        """Have the room begin, or begin anew, as it did; pause between."""
+        event = _stored(room, row)
+        found = [each for each in map(room.find, state_ids) if each and each.key]
+        if room.root is not None:
+            state = {each.key: each for each in found if each.key}
+            moves, _ = self._begin(room, state, event)
+        else:
+            found.sort(key=lambda each: each.position)
+            for number, each in enumerate(found, 1):
+                self._index(room, each, room.take_up(each))
+                if number % _AT_ONCE == 0:
+                    yield
+            moves = room.add(event)
+        self._index(room, event, moves)
+
     def _restore(self, room: Room, row: EventRow) -> None:
-        event = Event(
-            row.event_id, row.room_id, row.pdu, room.version, row.position, row.standing
-        )
-        event.transaction = row.transaction
+        event = _stored(room, row)
         if event.standing is Standing.OUTLIER:
             room.hold(event)
-            return
-        if row.state_ids is not None:
-            found = (room.find(event_id) for event_id in row.state_ids)
-            state = {each.key: each for each in found if each and each.key}
-            moves, _ = self._begin(room, state, event)
-            self._index(room, event, moves)
             return
         event.parents = room.follow(event)
         if event.standing is Standing.PLACED:
@@ -221,3 +242,11 @@ class KnownRooms:
 
     def _user(self, user_id: str) -> UserRooms:
         return self._users.setdefault(user_id, UserRooms())
+
+
+def _stored(room: Room, row: EventRow) -> Event:
+    event = Event(
+        row.event_id, row.room_id, row.pdu, room.version, row.position, row.standing
+    )
+    event.transaction = row.transaction
+    return event

@@ -110,6 +110,20 @@ class Room:
         """Remember an event that is not in the timeline."""
         self.others[event.event_id] = event
 
+    def take_up(self, event: Event) -> Moves:
+        """This is a part of the state with which the room, which has none, begins.
+
+        It holds from its own position on, which is later than that of any other part
+        so far. The event that it begins with is then to be added.
+        """
+        moves: Moves = {}
+        assert event.key is not None
+        self.others.pop(event.event_id, None)
+        self.events[event.event_id] = event
+        self._changes.append((event.position, event.key))
+        self._turn(event.key, event, event.position, moves)
+        return moves
+
     def begin(self, state: Mapping[StateKey, Event], event: Event) -> Moves:
         """This is the state, whatever it was before, and then comes this event.
 

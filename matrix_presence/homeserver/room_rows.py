@@ -10,6 +10,7 @@ import orjson
 
 from matrix_presence.homeserver.events import Event, Standing
 from matrix_presence.homeserver.journal import Journal
+from matrix_presence.storage.connection import Statement
 
 
 @attrs.frozen
@@ -35,19 +36,7 @@ class RoomRows:
 
     def write(self, event: Event) -> None:
         """Store this event, which was not stored before."""
-        device_id, txn_id = event.transaction or (None, None)
-        self.journal.write(
-            "INSERT INTO room_events"
-            " (position, event_id, room_id, pdu, device_id, txn_id, standing)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            event.position,
-            event.event_id,
-            event.room_id,
-            orjson.dumps(event.pdu).decode(),
-            device_id,
-            txn_id,
-            int(event.standing),
-        )
+        self.journal.write_all((insertion(event),))
 
     def erase(self, event: Event) -> None:
         """Store this event no more; it is to be stored anew at another position."""
@@ -97,3 +86,24 @@ class RoomRows:
                 None if txn_id is None else (device_id, txn_id),
                 None if state is None else orjson.loads(state),
             )
+
+
+def insertion(event: Event) -> Statement:
+    """What stores this event as it is now."""
+    device_id, txn_id = event.transaction or (None, None)
+    return _INSERT, (
+        event.position,
+        event.event_id,
+        event.room_id,
+        orjson.dumps(event.pdu).decode(),
+        device_id,
+        txn_id,
+        int(event.standing),
+    )
+
+
+_INSERT = """
+INSERT INTO room_events
+  (position, event_id, room_id, pdu, device_id, txn_id, standing)
+VALUES (?, ?, ?, ?, ?, ?, ?)
+"""

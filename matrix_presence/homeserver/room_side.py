@@ -77,7 +77,7 @@ class RoomSide:
             accounts,
             clock,
         )
-        await rooms.load()
+        await rooms.load(side.slices)
         await side.directory.load()
         await side.receipts.load()
         listeners = accounts.listeners

@@ -8,19 +8,18 @@ Whatever it does it does at once, in memory; `journal.stored` waits for the disk
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from matrix_presence.errors import Forbidden
-from matrix_presence.homeserver.auth_events import auth_state
 from matrix_presence.homeserver.auth_rules import authorize
 from matrix_presence.homeserver.drafts import Draft, Signer
-from matrix_presence.homeserver.events import Event, Standing, StateKey
+from matrix_presence.homeserver.entered_rooms import EnteredRooms
+from matrix_presence.homeserver.events import Event, Standing
 from matrix_presence.homeserver.journal import Journal
-from matrix_presence.homeserver.known_rooms import KnownRooms
 from matrix_presence.homeserver.positions import Positions
 from matrix_presence.homeserver.redactions import check_redaction
 from matrix_presence.homeserver.room import Moves, Room
-from matrix_presence.homeserver.standing import caught_up, standing_of
+from matrix_presence.homeserver.standing import standing_of
 from matrix_presence.homeserver.waiting import Waiting
 from matrix_presence.ids import server_of
 from matrix_presence.wire.room_versions import RoomVersion
@@ -31,7 +30,7 @@ Distribute = Callable[[Room, Event, frozenset[str]], None]
 """Brings an event of a room to other servers."""
 
 
-class Rooms(KnownRooms):
+class Rooms(EnteredRooms):
     """Makes, takes in and places events.
 
     Args:
@@ -132,64 +131,6 @@ class Rooms(KnownRooms):
         self._receive(room, event)
         return event.standing
 
-    def catch_up(self, room: Room, told: Iterable[Event], event: Event) -> None:
-        """Take in an event when what comes before it could not be had.
-
-        Args:
-            told: the state before it, as another server says; what it rests on is
-                known.
-        """
-        state = caught_up(room, told)
-        event.standing = standing_of(room, event, state)
-        if event.standing is Standing.PLACED:
-            self.enter(room.room_id, room.version, state, (), event)
-        else:
-            self._set_aside(room, event)
-
-    def learn(self, room: Room, event: Event) -> None:
-        """Keep an event that others rest on, where it is not known yet.
-
-        Raises:
-            Forbidden: its own auth events do not allow it.
-        """
-        if room.find(event.event_id) is None:
-            create = room.state.get(("m.room.create", ""))
-            state = auth_state(event, room.find, create)
-            authorize(event, room.version, state)
-            self._learn(room, event)
-
-    def enter(
-        self,
-        room_id: str,
-        version: RoomVersion,
-        state: Mapping[StateKey, Event],
-        others: Sequence[Event],
-        event: Event,
-    ) -> Room:
-        """The room with which this event begins for us, or begins anew.
-
-        Args:
-            state: the state before the event; all of it is allowed.
-            others: what that state rests on, the create event first.
-        """
-        room = self._rooms.get(room_id)
-        if room is None:
-            room = self._rooms[room_id] = Room(room_id, version)
-        for each in (*others, *state.values()):
-            if room.find(each.event_id) is None:
-                self._learn(room, each)
-        known = {key: room.find(each.event_id) or each for key, each in state.items()}
-        event.parents = ()
-        self._reposition(room, event)
-        moves, redacted = self._begin(room, known, event)
-        self._index(room, event, moves)
-        self._rows.write(event)
-        for each in redacted:
-            self._rows.write_pdu(each)
-        self._rows.write_entry(event, known.values())
-        self._tell(room, moves)
-        return room
-
     def forget(self, user_id: str, room: Room) -> None:
         """Show this room to the user no more.
 
@@ -217,25 +158,6 @@ class Rooms(KnownRooms):
             return self._add(room, event)
         self._set_aside(room, event)
         return None
-
-    def _set_aside(self, room: Room, event: Event) -> None:
-        """Remember an event that nobody is shown."""
-        self._reposition(room, event)
-        room.hold(event)
-        self._rows.write(event)
-
-    def _learn(self, room: Room, event: Event) -> None:
-        event.standing = Standing.OUTLIER
-        event.position = self.positions.next()
-        room.hold(event)
-        self._rows.write(event)
-
-    def _reposition(self, room: Room, event: Event) -> None:
-        """Give the event its position, which it may have had another of."""
-        known = room.find(event.event_id)
-        if known is not None:
-            self._rows.erase(known)
-        event.position = self.positions.next()
 
     def _add(self, room: Room, event: Event) -> Moves:
         """Place a new event, write it down, and tell those it concerns."""

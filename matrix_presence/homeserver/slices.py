@@ -47,6 +47,10 @@ class Slices:
                 return False
         return True
 
+    async def pause(self) -> None:
+        """Give the reactor a turn before what is not to come on top of this one."""
+        await deferLater(self._clock, 0)
+
     async def settle(self, look: Callable[[], Iterator[None]]) -> None:
         """Look again and again, until all that was seen is of one moment.
 
@@ -66,7 +70,7 @@ class Slices:
         try:
             await task.whenDone()
             # This turn has been used; what is made of it gets another.
-            await deferLater(self._clock, 0)
+            await self.pause()
         finally:
             self._long -= 1
             try:

@@ -6,6 +6,8 @@ the first of them may end, looks at those there are, and comes again for the nex
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from matrix_presence.homeserver.room import Room
@@ -68,6 +70,9 @@ class TypingNotices:
         room = self._rooms.get(room_id)
         if room is not None:
             self.stopped(room, user_id)
+
+    def restore_room(self, room_id: str, user_ids: Sequence[str]) -> None:
+        """Nothing: what they type is not known."""
 
     def stop(self) -> None:
         """Leave nothing in the reactor."""

@@ -38,7 +38,8 @@ class UserRooms:
             self.joined[room_id] = room
         elif event is not None:
             self.others[room_id] = event
-        self.changed = position
+        # A large room is taken up bit by bit, with positions of before.
+        self.changed = max(self.changed, position)
 
     def forget(self, event: Event) -> None:
         """Show the room of this member event no more, until the user is back."""

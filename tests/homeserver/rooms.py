@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -158,6 +158,10 @@ class RoomsTestCase(TestCase):
     def left(self, room_id: str, user_id: str) -> None:
         """Note a leave."""
         self.moves.append(("left", room_id, user_id))
+
+    def restore_room(self, room_id: str, user_ids: Sequence[str]) -> None:
+        """Note who was there before."""
+        self.moves += [("was there", room_id, user_id) for user_id in user_ids]
 
     def done(self, coroutine: Any) -> Any:
         """What a coroutine that waits for nothing returns."""

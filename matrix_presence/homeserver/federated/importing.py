@@ -88,8 +88,13 @@ class RoomImport:
             authorize(join, version, before)
         except Forbidden as reason:
             raise ImportRefused(f"the join is not allowed: {reason}") from reason
-        room = self.rooms.enter(room_id, version, before, list(allowed.values()), join)
+        others = list(allowed.values())
+        await self._slices.done(
+            self.rooms.entering(room_id, version, before, others, join)
+        )
         await self.rooms.journal.stored()
+        room = self.rooms.get(room_id)
+        assert room is not None
         return room
 
 
