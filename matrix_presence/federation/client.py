@@ -30,6 +30,7 @@ from zope.interface import implementer
 
 from matrix_presence.federation.answers import TooLong, read_body
 from matrix_presence.federation.own_keys import OwnKeys
+from matrix_presence.federation.parts import NotReadable, read_in_parts
 from matrix_presence.ids import is_server_name
 from matrix_presence.wire.canonical import canonical
 
@@ -80,11 +81,14 @@ class BadAnswer(FederationError):
 
 @attrs.frozen
 class Bounds:
-    """How long an answer may be, and how long it may take."""
+    """How long an answer may be, how long it may take, and how it is then read."""
 
     most_bytes: int = 256 * 1024
     #: Seconds; None for the patience of the client.
     patience: float | None = None
+    #: Whether the lists in it are `Items`, because they may be too long to be read in
+    #: one go.
+    in_parts: bool = False
 
 
 USUAL = Bounds()
@@ -182,7 +186,7 @@ class FederationClient:
         url = f"https://{destination}{path}".encode("ascii")
         body = None if content is None else Body(content)
         asking = Deferred.fromCoroutine(
-            self._answer(method.encode("ascii"), url, headers, body, bounds.most_bytes)
+            self._answer(method.encode("ascii"), url, headers, body, bounds)
         )
         patience = bounds.patience or self.patience
         try:
@@ -197,11 +201,11 @@ class FederationClient:
         url: bytes,
         headers: Headers,
         body: IBodyProducer | None,
-        most_bytes: int,
+        bounds: Bounds,
     ) -> tuple[dict[str, Any], Headers]:
         try:
             response = await self.agent.request(method, url, headers, body)
-            answer = await read_body(response, most_bytes)
+            answer = await read_body(response, bounds.most_bytes)
         except TooLong as reason:
             raise BadAnswer(str(reason)) from None
         except CancelledError:
@@ -213,7 +217,8 @@ class FederationClient:
             # What it takes to connect fails in many ways: DNS, TCP, TLS.
             text = str(reason) or type(reason).__name__
             raise Unreachable(text) from reason
-        return _read(response, answer), response.headers
+        read = read_in_parts if bounds.in_parts else orjson.loads
+        return _read(response, answer, read), response.headers
 
 
 def _max_age(headers: Headers) -> int | None:
@@ -222,10 +227,12 @@ def _max_age(headers: Headers) -> int | None:
     return int(found[1]) * 1000 if found else None
 
 
-def _read(response: IResponse, body: bytes) -> dict[str, Any]:
+def _read(
+    response: IResponse, body: bytes, read: Callable[[bytes], Any]
+) -> dict[str, Any]:
     try:
-        answer = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        answer = read(body)
+    except (orjson.JSONDecodeError, NotReadable):
         answer = None
     if response.code != 200:
         said = answer if isinstance(answer, dict) else {}

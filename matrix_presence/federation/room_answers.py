@@ -6,12 +6,13 @@ for those who take it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
 
 from matrix_presence.federation.client import BadAnswer
+from matrix_presence.federation.parts import Items
 from matrix_presence.ids import is_server_name
 from matrix_presence.wire.room_versions import ROOM_VERSIONS, RoomVersion
 
@@ -32,10 +33,13 @@ class Template:
 
 @attrs.frozen
 class StateAnswer:
-    """The state of a room before an event, and all that this state rests on."""
+    """The state of a room before an event, and all that this state rests on.
 
-    state: list[Pdu]
-    auth_chain: list[Pdu]
+    Either may be `Items`, of which each look at an event reads it anew.
+    """
+
+    state: Sequence[Pdu]
+    auth_chain: Sequence[Pdu]
     #: The event, as the other server has signed it too; None where it did not.
     event: Pdu | None = None
 
@@ -104,13 +108,15 @@ def read_join(answer: Mapping[str, Any]) -> StateAnswer:
     )
 
 
-def read_pdus(answer: Mapping[str, Any], key: str) -> list[Pdu]:
+def read_pdus(answer: Mapping[str, Any], key: str) -> Sequence[Pdu]:
     """A list of events.
 
     Raises:
         BadAnswer: there is none, or something in it is no object.
     """
     found = answer.get(key)
+    if isinstance(found, Items) and found.are_objects():
+        return found
     if type(found) is not list or not all(type(item) is dict for item in found):
         raise BadAnswer(f"{key} is no list of events")
     return found

@@ -37,7 +37,7 @@ from matrix_presence.wire.room_versions import ROOM_VERSIONS, RoomVersion
 _V1, _V2 = "/_matrix/federation/v1", "/_matrix/federation/v2"
 _MIB = 1024 * 1024
 #: The whole state of a large room, and the time it takes the other side to gather it.
-_WHOLE_STATE = Bounds(64 * _MIB, patience=120.0)
+_WHOLE_STATE = Bounds(64 * _MIB, patience=120.0, in_parts=True)
 _MANY_IDS = Bounds(16 * _MIB, patience=60.0)
 #: A hundred events of 64 KiB.
 _SOME_EVENTS = Bounds(8 * _MIB)
@@ -92,7 +92,7 @@ class RoomRequests:
 
     async def send_knock(
         self, destination: str, room_id: str, event_id: str, event: Pdu
-    ) -> list[Pdu]:
+    ) -> Sequence[Pdu]:
         """Hand in a knock; what the one who knocks is shown of the room."""
         path = f"{_V1}/send_knock/{_in_path(room_id, event_id)}"
         answer = await self.client.put(destination, path, canonical(event))
@@ -134,7 +134,7 @@ class RoomRequests:
         earliest: Sequence[str],
         latest: Sequence[str],
         limit: int,
-    ) -> list[Pdu]:
+    ) -> Sequence[Pdu]:
         """Events before `latest` that come after `earliest`, the oldest first."""
         content = {
             "earliest_events": list(earliest),
@@ -171,7 +171,7 @@ class RoomRequests:
 
     async def event_auth(
         self, destination: str, room_id: str, event_id: str
-    ) -> list[Pdu]:
+    ) -> Sequence[Pdu]:
         """All that the right of this event to be there rests on."""
         path = f"{_V1}/event_auth/{_in_path(room_id, event_id)}"
         answer = await self.client.get(destination, path, _WHOLE_STATE)
@@ -179,7 +179,7 @@ class RoomRequests:
 
     async def backfill(
         self, destination: str, room_id: str, event_ids: Sequence[str], limit: int
-    ) -> list[Pdu]:
+    ) -> Sequence[Pdu]:
         """These events and those before them, the newest first."""
         query = [("v", event_id) for event_id in event_ids]
         asked = urlencode([*query, ("limit", str(limit))])

@@ -164,6 +164,17 @@ class IntroducedTests(TestCase):
             self.introduced("@n:hs", "@e:y"),
         )
 
+    def test_with_the_first_of_ours_all_servers_come_in(self) -> None:
+        """Whoever was in the room before: nobody was in it with us (C-12)."""
+        cache, handler = self.rig.cache, self.rig.handler
+        handler.restore_room("!theirs", ["@c:x", "@e:y"])
+        for joiner, comes_in in (("@a:hs", True), ("@b:hs", False)):
+            handler.joined("!theirs", joiner)
+            joins = [(cache.rooms.intern("!theirs"), cache.users.intern(joiner))]
+            ((servers, users, comes),) = interest.introduced(cache, joins, NOW)
+            self.assertEqual({"x", "y"}, self.rig.names(servers))
+            self.assertEqual(({joiner}, comes_in), (self.rig.ids(users), comes))
+
     def test_a_server_that_was_away_comes_in_anew(self) -> None:
         """What it heard long ago may be out of date (C-12)."""
         self.rig.do("leave", ROOMS[0], "@c:x")

@@ -36,6 +36,9 @@ _AT_ONCE = 25
 #: Servers whose keys are asked for at the same time, for the events of one answer.
 _SERVERS_AT_ONCE = 20
 
+Keys = dict[tuple[str, str], int]
+"""By server and key id: when it has to have been valid, epoch ms."""
+
 
 @attrs.frozen
 class PduChecks:
@@ -66,6 +69,7 @@ class PduChecks:
             known: ids of events that are not wanted.
         """
         read: list[Event] = []
+        keys: Keys = {}
         for number, value in enumerate(values, 1):
             try:
                 event = read_pdu(value, version)
@@ -74,9 +78,10 @@ class PduChecks:
             else:
                 if event.event_id not in known:
                     read.append(event)
+                    keys |= _keys_of(event)
             if number % _AT_ONCE == 0:
                 await self.breathe()
-        await self._fetch_keys(read)
+        await self._fetch(keys)
         good: list[Event] = []
         for number, event in enumerate(read, 1):
             try:
@@ -100,15 +105,9 @@ class PduChecks:
         left = redacted(event.pdu, event.version)
         return Event(event.event_id, event.room_id, left, event.version)
 
-    async def _fetch_keys(self, events: Iterable[Event]) -> None:
+    async def _fetch(self, keys: Keys) -> None:
         """Have the keys at hand, many servers at a time instead of one by one."""
-        wanted = {
-            (server, key_id): event.origin_server_ts
-            for event in events
-            for server in _signers(event)
-            for key_id in _key_ids(event, server)
-        }
-        left = iter(wanted.items())
+        left = iter(keys.items())
         while batch := list(islice(left, _SERVERS_AT_ONCE)):
             asking = [
                 Deferred.fromCoroutine(self.ring.key(server, key_id, valid_at))
@@ -117,6 +116,7 @@ class PduChecks:
             for each in asking:
                 each.addErrback(lambda failure: failure.trap(NoKey) and None)
             await gatherResults(asking, consumeErrors=True)
+            await self.breathe()
 
     async def _check_signature(self, event: Event, server: str) -> None:
         if not is_server_name(server):
@@ -134,6 +134,14 @@ class PduChecks:
             else:
                 return
         raise BadPdu(f"not signed by {server}: {why}")
+
+
+def _keys_of(event: Event) -> Keys:
+    return {
+        (server, key_id): event.origin_server_ts
+        for server in _signers(event)
+        for key_id in _key_ids(event, server)
+    }
 
 
 def _key_ids(event: Event, server: str) -> list[str]:

@@ -73,6 +73,8 @@ class RoomImport:
         resting_on = await self.checks.all_checked(auth_chain, version, known)
         allowed: dict[str, Event] = {}
         events = [*resting_on, *stated]
+        # Each on its own: what comes before has used some of its turn already.
+        await self._slices.pause()
         await self._slices.done(allowing(room_id, events, allowed))
         before: dict[StateKey, Event] = {}
         for each in stated:
@@ -89,6 +91,7 @@ class RoomImport:
         except Forbidden as reason:
             raise ImportRefused(f"the join is not allowed: {reason}") from reason
         others = list(allowed.values())
+        await self._slices.pause()
         await self._slices.done(
             self.rooms.entering(room_id, version, before, others, join)
         )

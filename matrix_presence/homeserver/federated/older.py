@@ -12,7 +12,7 @@ API, "Room History Visibility".
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import attrs
 
@@ -102,7 +102,7 @@ class OlderHistory:
         return await first_of(servers[:_SERVERS], ask)
 
     async def _read(
-        self, room: Room, server: str, ids: tuple[str, ...], told: list[Pdu]
+        self, room: Room, server: str, ids: tuple[str, ...], told: Sequence[Pdu]
     ) -> OlderPage:
         checked = await self.checks.all_checked(told, room.version)
         wanted = dict.fromkeys(ids)

@@ -7,9 +7,11 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
 
-from matrix_presence.homeserver import entered_rooms, slices
+from matrix_presence.homeserver import entered_rooms, known_rooms, slices
 from matrix_presence.homeserver.entered_rooms import EnteredRooms
+from matrix_presence.homeserver.room_side import RoomSide
 from tests.homeserver.federated.rig import FederatedTestCase
 from tests.web.connection import Connection
 
@@ -213,3 +215,30 @@ class EnteringTests(FederatedTestCase):
         self.assertEqual("here", seen["status_msg"])
         seen = self.here.call(self.carl, "GET", f"presence/{self.bob}/status")
         self.assertEqual("here", seen["status_msg"])
+
+    def test_a_room_is_read_back_in_slices(self) -> None:
+        """However little is done in each turn of the reactor, nothing is missing."""
+        self.enter()
+        self.patch(known_rooms, "_AT_ONCE", 1)
+        self.patch(known_rooms, "_MANY", 0)
+        there = self.there
+        loading = Deferred.fromCoroutine(
+            RoomSide.load(there.database, there.accounts, there.key, self.reactor)
+        )
+        self.assertNoResult(loading)
+        self.pass_time()
+        rooms, before = self.successResultOf(loading).rooms, self.there.rooms
+        found, room = rooms.get(self.room_id), self.there.room(self.room_id)
+        assert found is not None
+        ids = {key: event.event_id for key, event in room.state.items()}
+        self.assertEqual(
+            ids, {key: event.event_id for key, event in found.state.items()}
+        )
+        self.assertEqual(room.joined, found.joined)
+        self.assertEqual(room.heads.keys(), found.heads.keys())
+        for position in (0, room.timeline[0].position - 1, room.changed):
+            self.assertEqual(
+                room.state_at(position).keys(), found.state_at(position).keys()
+            )
+        for user_id in room.joined:
+            self.assertEqual(before.neighbours(user_id), rooms.neighbours(user_id))

@@ -66,7 +66,7 @@ class OlderTests(FederatedTestCase):
         before = RoomRequests.backfill
 
         async def told(*args: Any) -> list[Any]:
-            return change(await before(*args))
+            return change(list(await before(*args)))
 
         self.patch(RoomRequests, "backfill", told)
 

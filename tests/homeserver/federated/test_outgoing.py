@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 
 from matrix_presence.errors import BadJson
 from matrix_presence.homeserver.drafts import Draft, Signer
+from matrix_presence.homeserver.federated import outgoing
 from matrix_presence.homeserver.federated.outgoing import Outgoing
 from tests.federation.servers import Internet, Server
 from tests.homeserver.rooms import ALICE, BOB, RoomsTestCase
@@ -106,6 +107,29 @@ class OutgoingTests(RoomsTestCase):
         self.assertEqual([], self.brought(self.far))
         held.callback(None)
         self.assertEqual([["hello"]], self.brought(self.far))
+
+    def test_many_servers_are_brought_it_in_many_turns(self) -> None:
+        """To sign for all of them at once would hold the reactor."""
+        self.patch(outgoing, "_A_TURN", 1)
+        room_id = self.shared_room(DAVE, FRED)
+        begun: list[str] = []
+        settled, send = self.rooms.journal.settled, self.link.send_pdus
+
+        async def turn() -> None:
+            begun.append("turn")
+            await settled()
+
+        async def sent(name: str, pdus: bytes) -> dict[str, object]:
+            begun.append(name)
+            return await send(name, pdus)
+
+        self.patch(self.rooms.journal, "settled", turn)
+        self.patch(self.link, "send_pdus", sent)
+        self.say(ALICE, room_id)
+        self.pass_time()
+        self.assertEqual(["turn", "far.test", "turn", "off.test"], begun[:4])
+        self.assertEqual([["hello"]], self.brought(self.far))
+        self.assertEqual([["hello"]], self.brought(self.off))
 
     def test_what_comes_meanwhile_has_to_be_on_disk_too(self) -> None:
         """It does not slip into the transaction behind the one that is under way."""
