@@ -127,7 +127,8 @@ class OutgoingTests(RoomsTestCase):
         self.patch(self.link, "send_pdus", sent)
         self.say(ALICE, room_id)
         self.pass_time()
-        self.assertEqual(["turn", "far.test", "turn", "off.test"], begun[:4])
+        self.assertEqual(["turn", "turn"], begun[0:4:2])
+        self.assertEqual({"far.test", "off.test"}, set(begun[1:4:2]))
         self.assertEqual([["hello"]], self.brought(self.far))
         self.assertEqual([["hello"]], self.brought(self.off))
 
