@@ -8,21 +8,19 @@ while nobody here could see them by it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from matrix_presence.homeserver.auth_events import auth_state
 from matrix_presence.homeserver.auth_rules import authorize
 from matrix_presence.homeserver.events import Event, Standing, StateKey
-from matrix_presence.homeserver.known_rooms import KnownRooms
+from matrix_presence.homeserver.known_rooms import AT_ONCE, KnownRooms
+from matrix_presence.homeserver.redactions import redacted_late
 from matrix_presence.homeserver.room import Moves, Room
 from matrix_presence.homeserver.room_rows import insertion
 from matrix_presence.homeserver.standing import caught_up, standing_of
 from matrix_presence.ids import server_of
 from matrix_presence.storage.connection import Statement
 from matrix_presence.wire.room_versions import RoomVersion
-
-#: Events taken up in a step: less than a millisecond's work.
-_AT_ONCE = 32
 
 
 class EnteredRooms(KnownRooms):
@@ -70,46 +68,66 @@ class EnteredRooms(KnownRooms):
             state: the state before the event; all of it is allowed.
             others: what that state rests on, the create event first.
         """
-        known = self._rooms.get(room_id)
-        if known is not None:
-            self._begin_anew(known, state, others, event)
-            return
-        room = Room(room_id, version)
+        room = self._rooms.get(room_id) or Room(room_id, version)
+        size, aside = _size(room), room.aside()
         rows: list[Statement] = []
         #: Member events of our users. What is news for them is told by positions, so
         #: they come last.
         own: dict[str, Event] = {}
         for number, each in enumerate((*others, *state.values()), 1):
-            if room.find(each.event_id) is None and each.event_id not in own:
-                if not _is_in(state, each):
-                    self._number(each)
-                    room.hold(each)
-                    rows.append(insertion(each))
-                elif each.key is not None and self._is_of_ours(each.key):
+            if aside.find(each.event_id) is None and each.event_id not in own:
+                if _is_in(state, each) and self._is_of_ours(each.key):
                     own[each.event_id] = each
                 else:
                     self._number(each)
-                    self._index(room, each, room.take_up(each))
+                    aside.hold(each)
                     rows.append(insertion(each))
-            if number % _AT_ONCE == 0:
+            if number % AT_ONCE == 0:
                 yield
-        # Before the members: a server that the room denies is not to be told of (C-13).
-        self._tell_acl(room)
-        members = list(room.joined)
-        for start in range(0, len(members), _AT_ONCE):
-            for listener in self._listeners:
-                listener.restore_room(room_id, members[start : start + _AT_ONCE])
-            yield
+        known = {key: aside.find(each.event_id) or each for key, each in state.items()}
+        yield
+        keys = aside.state.keys() | known.keys()
+        yield
+        ours = {key for key in keys if self._is_of_ours(key)}
+        yield
+        position = self.positions.next()
+        yield from self._turning(room, aside, keys - ours, known, position)
+        yield from self._telling_ahead(room, aside)
         # From here on without a pause, which is the work of a join of one user.
+        if _size(room) != size:
+            # Something that was under way was put into it after all.
+            self._begin_anew(room, state, others, event)
+            return
+        room.take(aside)
         self._rooms[room_id] = room
         self.journal.write_all(rows)
-        moves: Moves = {}
         for each in own.values():
             self._learn(room, each)
-            moves |= room.take_up(each)
+            if each.key is not None:
+                known[each.key] = each
         event.parents = ()
         self._reposition(room, event)
-        self._entered(room, event, state.values(), room.add(event) | moves)
+        moves: Moves = {}
+        for key in ours:
+            room.turn(key, known.get(key), event.position, moves)
+        moves = room.begin_with(event, moves)
+        self._entered(room, event, known.values(), moves)
+
+    def _telling_ahead(self, room: Room, aside: Room) -> Iterator[None]:
+        """Tell who of other servers is in a room that none of ours is in yet."""
+        # A server that the room denies is not to be told of (C-13).
+        self._tell_acl(aside)
+        come, gone = aside.joined - room.joined, room.joined - aside.joined
+        members = list(come)
+        for start in range(0, len(members), AT_ONCE):
+            for listener in self._listeners:
+                listener.restore_room(room.room_id, members[start : start + AT_ONCE])
+            yield
+        for number, user_id in enumerate(gone, 1):
+            for listener in self._listeners:
+                listener.left(room.room_id, user_id)
+            if number % AT_ONCE == 0:
+                yield
 
     def _begin_anew(
         self,
@@ -124,16 +142,17 @@ class EnteredRooms(KnownRooms):
         known = {key: room.find(each.event_id) or each for key, each in state.items()}
         event.parents = ()
         self._reposition(room, event)
-        moves, redacted = self._begin(room, known, event)
-        for each in redacted:
-            self._rows.write_pdu(each)
-        self._entered(room, event, known.values(), moves)
+        self._entered(room, event, known.values(), room.begin(known, event))
 
     def _entered(
-        self, room: Room, event: Event, state: Iterable[Event], moves: Moves
+        self, room: Room, event: Event, state: Collection[Event], moves: Moves
     ) -> None:
+        """Write down, and tell, that the room begins with this event."""
+        redacted = redacted_late(room, state, event)
         self._index(room, event, moves)
         self._rows.write(event)
+        for each in redacted:
+            self._rows.write_pdu(each)
         self._rows.write_entry(event, state)
         self._tell(room, moves)
 
@@ -159,9 +178,16 @@ class EnteredRooms(KnownRooms):
             self._rows.erase(known)
         event.position = self.positions.next()
 
-    def _is_of_ours(self, key: StateKey) -> bool:
+    def _is_of_ours(self, key: StateKey | None) -> bool:
         """Whether this state is the membership of a user of ours."""
-        return key[0] == "m.room.member" and server_of(key[1]) == self.server_name
+        if key is None or key[0] != "m.room.member":
+            return False
+        return server_of(key[1]) == self.server_name
+
+
+def _size(room: Room) -> tuple[int, int]:
+    """What differs as soon as an event is put into the room."""
+    return len(room.events), len(room.others)
 
 
 def _is_in(state: Mapping[StateKey, Event], event: Event) -> bool:

@@ -6,7 +6,7 @@ What changes a room, and writes that down, is in `rooms`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from matrix_presence.homeserver.drafts import Signer
@@ -18,6 +18,7 @@ from matrix_presence.homeserver.positions import Positions
 from matrix_presence.homeserver.redactions import (
     redact_late,
     redacted_by,
+    redacted_late,
     wait_for_target,
 )
 from matrix_presence.homeserver.room import Moves, Room
@@ -31,8 +32,8 @@ from matrix_presence.wire.room_versions import ROOM_VERSIONS
 logger = logging.getLogger(__name__)
 
 _ACL = ("m.room.server_acl", "")
-#: Events restored in a step: less than a millisecond's work.
-_AT_ONCE = 50
+#: Events, or pieces of state, taken up in a step: less than a millisecond's work.
+AT_ONCE = 50
 #: Events that are not to be restored on top of what a turn of the reactor has done.
 _MANY = 250
 
@@ -168,18 +169,34 @@ class KnownRooms:
     ) -> Iterator[None]:
         """Have the room begin, or begin anew, as it did; pause between."""
         event = _stored(room, row)
-        found = [each for each in map(room.find, state_ids) if each and each.key]
-        if room.root is not None:
-            state = {each.key: each for each in found if each.key}
-            moves, _ = self._begin(room, state, event)
-        else:
-            found.sort(key=lambda each: each.position)
-            for number, each in enumerate(found, 1):
-                self._index(room, each, room.take_up(each))
-                if number % _AT_ONCE == 0:
-                    yield
-            moves = room.add(event)
-        self._index(room, event, moves)
+        found = [each for each in map(room.find, state_ids) if each]
+        state = {each.key: each for each in found if each.key}
+        keys = room.state.keys() | state.keys()
+        yield from self._turning(room, room, keys, state, event.position)
+        self._index(room, event, room.begin_with(event, {}))
+        redacted_late(room, state.values(), event)
+
+    def _turning(
+        self,
+        room: Room,
+        aside: Room,
+        keys: Collection[StateKey],
+        state: Mapping[StateKey, Event],
+        position: int,
+    ) -> Iterator[None]:
+        """Have these keys of a state turned to what it is, and users found by it.
+
+        Args:
+            aside: where it is turned; may be the room itself.
+        """
+        for number, key in enumerate(keys, 1):
+            moves: Moves = {}
+            aside.turn(key, state.get(key), position, moves)
+            for user_id in moves:
+                own = aside.state.get(key)
+                self._user(user_id).moved(room, own, position)
+            if number % AT_ONCE == 0:
+                yield
 
     def _restore(self, room: Room, row: EventRow) -> None:
         event = _stored(room, row)
@@ -191,14 +208,6 @@ class KnownRooms:
             self._place(room, event)
         else:
             room.hold(event)
-
-    def _begin(
-        self, room: Room, state: Mapping[StateKey, Event], event: Event
-    ) -> tuple[Moves, list[Event]]:
-        """Have the room begin anew; also what of its state was redacted before."""
-        moves = room.begin(state, event)
-        redact_late(room, event)
-        return moves, [each for each in state.values() if redact_late(room, each)]
 
     def _place(self, room: Room, event: Event) -> tuple[Event | None, Moves]:
         """Make the event part of the room; the event that it redacted, if it did."""

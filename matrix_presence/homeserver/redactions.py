@@ -8,6 +8,8 @@ Source: room versions, "Handling redactions".
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from matrix_presence.errors import Forbidden, NotFound
 from matrix_presence.homeserver.events import Event
 from matrix_presence.homeserver.power_levels import PowerLevels
@@ -59,6 +61,18 @@ def redact_late(room: Room, event: Event) -> bool:
     if redaction is not None:
         event.redact(redaction)
     return redaction is not None
+
+
+def redacted_late(room: Room, state: Iterable[Event], event: Event) -> list[Event]:
+    """What was to be redacted of the state with which the room begins anew.
+
+    Args:
+        event: the one that it begins with, which may be redacted too.
+    """
+    if not room.early_redactions:
+        return []
+    redact_late(room, event)
+    return [each for each in state if redact_late(room, each)]
 
 
 def redaction_before(room: Room, event: Event) -> Event | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from copy import copy
 from typing import NamedTuple
 
 from matrix_presence.homeserver.events import Event, Standing, StateKey
@@ -20,6 +21,19 @@ from matrix_presence.wire.room_versions import RoomVersion
 #: Branches at a time; of more, the one that nobody has followed for longest is given
 #: up.
 MOST_HEADS = 50
+
+#: What makes up the state of a room, and what is known beside its timeline.
+_STATE = (
+    "events",
+    "others",
+    "state",
+    "joined",
+    "invited",
+    "servers",
+    "_turns",
+    "_changes",
+    "_reverted",
+)
 
 Moves = dict[str, str | None]
 """The membership before, of each user whose membership has changed."""
@@ -110,32 +124,56 @@ class Room:
         """Remember an event that is not in the timeline."""
         self.others[event.event_id] = event
 
-    def take_up(self, event: Event) -> Moves:
-        """This is a part of the state with which the room, which has none, begins.
+    def aside(self) -> Room:
+        """The same, to have its state turned a part at a time; see `take`."""
+        other = Room(self.room_id, self.version)
+        for name in _STATE:
+            setattr(other, name, copy(getattr(self, name)))
+        other._turns = {key: [*turns] for key, turns in self._turns.items()}
+        return other
 
-        It holds from its own position on, which is later than that of any other part
-        so far. The event that it begins with is then to be added.
-        """
-        moves: Moves = {}
-        assert event.key is not None
-        self.others.pop(event.event_id, None)
-        self.events[event.event_id] = event
-        self._changes.append((event.position, event.key))
-        self._turn(event.key, event, event.position, moves)
-        return moves
+    def take(self, other: Room) -> None:
+        """Have the state of what was `aside`; nothing was put in here meanwhile."""
+        for name in _STATE:
+            setattr(self, name, getattr(other, name))
 
     def begin(self, state: Mapping[StateKey, Event], event: Event) -> Moves:
         """This is the state, whatever it was before, and then comes this event.
 
         The event has its position; those of the state are known already.
         """
-        for found in state.values():
-            if self.others.pop(found.event_id, None) is not None:
-                self.events[found.event_id] = found
-        moves = self._turn_to(state, event.position, afresh=True)
+        moves: Moves = {}
+        for key in self.state.keys() | state.keys():
+            self.turn(key, state.get(key), event.position, moves)
+        return self.begin_with(event, moves)
+
+    def begin_with(self, event: Event, moves: Moves) -> Moves:
+        """The state is what it is to be, and then comes this event.
+
+        Args:
+            moves: what moved when the state was turned to that.
+        """
         self.heads, self.root = {}, None
         # Whoever moved with both was what they were before the first.
         return self.add(event) | moves
+
+    def turn(
+        self, key: StateKey, value: Event | None, position: int, moves: Moves
+    ) -> None:
+        """From that position on this is the state of that key; history begins anew.
+
+        What came in with the state has held since its own position. For a large room
+        this saves noting each of them.
+        """
+        if self.state.get(key) is value:
+            return
+        since = position
+        if value is not None:
+            if self.others.pop(value.event_id, None) is not None:
+                self.events[value.event_id] = value
+            if value.position > self._since(key):
+                since = value.position
+        self._changed_to(key, value, position, since, moves)
 
     def add(self, event: Event, state: Mapping[StateKey, Event] | None = None) -> Moves:
         """Put the event, which has its position, at the end.
@@ -165,28 +203,27 @@ class Room:
             self._turn(event.key, event, event.position, moves)
         return moves
 
-    def _turn_to(
-        self, state: Mapping[StateKey, Event], position: int, *, afresh: bool = False
-    ) -> Moves:
-        """Make this the state from that position on.
-
-        Args:
-            afresh: history begins anew, so what came in with the state has held since
-                its own position. For a large room this saves noting each of them.
-        """
+    def _turn_to(self, state: Mapping[StateKey, Event], position: int) -> Moves:
+        """Make this the state from that position on."""
         moves: Moves = {}
         for key in self.state.keys() | state.keys():
             value = state.get(key)
-            if self.state.get(key) is value:
-                continue
-            since = position
-            if afresh and value is not None and value.position > self._since(key):
-                since = value.position
-            self._changes.append((position, key))
-            self._turn(key, value, since, moves)
-            if value is None or value.position != position:
-                self._reverted.append((position, key))
+            if self.state.get(key) is not value:
+                self._changed_to(key, value, position, position, moves)
         return moves
+
+    def _changed_to(
+        self,
+        key: StateKey,
+        value: Event | None,
+        position: int,
+        since: int,
+        moves: Moves,
+    ) -> None:
+        self._changes.append((position, key))
+        self._turn(key, value, since, moves)
+        if value is None or value.position != position:
+            self._reverted.append((position, key))
 
     def _since(self, key: StateKey) -> int:
         """The position at which this state became what it is; 0 if it is not set."""

@@ -38,8 +38,7 @@ class UserRooms:
             self.joined[room_id] = room
         elif event is not None:
             self.others[room_id] = event
-        # A large room is taken up bit by bit, with positions of before.
-        self.changed = max(self.changed, position)
+        self.changed = position
 
     def forget(self, event: Event) -> None:
         """Show the room of this member event no more, until the user is back."""

@@ -113,7 +113,7 @@ class Gaps:
             told = await self.requests.missing_events(
                 origin,
                 room.room_id,
-                list(room.heads),
+                _earliest(room),
                 open_ends[:_A_REQUEST],
                 _A_REQUEST,
             )
@@ -163,6 +163,16 @@ class Gaps:
                     self.rooms.learn(room, event)
                 except Forbidden as refusal:
                     logger.info("%s is left out: %s", event.event_id, refusal)
+
+
+def _earliest(room: Room) -> list[str]:
+    """The ids of the events before which nothing is asked for.
+
+    The root is one of them: what was before it, while none of us was in the room, is
+    history and not missing.
+    """
+    heads = list(room.heads)
+    return heads if room.root is None else [*heads, room.root.event_id]
 
 
 def _before(

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 
 from matrix_presence.homeserver import entered_rooms, known_rooms, slices
 from matrix_presence.homeserver.entered_rooms import EnteredRooms
+from matrix_presence.homeserver.events import Event
 from matrix_presence.homeserver.room_side import RoomSide
 from tests.homeserver.federated.rig import FederatedTestCase
 from tests.web.connection import Connection
@@ -27,8 +28,8 @@ class EnteringTests(FederatedTestCase):
     def setUp(self) -> None:
         """Two servers, which share another room already."""
         super().setUp()
-        self.patch(entered_rooms, "_AT_ONCE", 1)
-        self.patch(slices, "SLICE", 0)
+        self.patch(entered_rooms, "AT_ONCE", 1)
+        self.patch(known_rooms, "AT_ONCE", 1)
         self.here, self.there = self.homeserver("a.test"), self.homeserver("b.test")
         self.alice, self.carl = self.here.register("alice"), self.here.register("carl")
         self.eve = self.here.register("eve")
@@ -41,11 +42,13 @@ class EnteringTests(FederatedTestCase):
 
     def prepare(self) -> None:
         """A room of Alice and Carl, into which Dora is invited."""
+        self.patch(slices, "SLICE", 0)
         for room_id in tuple(self.there.rooms.of(self.bob).joined):
             self.there.leave(self.bob, room_id)
         self.room_id = self.here.create(self.alice, self.dora)
         self.here.join(self.carl, self.room_id)
         self.pauses = 0
+        self.known = self.what_is_known()
         #: By the number of the pause: what happens in it.
         self.acts: dict[int, list[Act]] = {}
         self.said: list[str] = []
@@ -63,13 +66,19 @@ class EnteringTests(FederatedTestCase):
     def look(self) -> None:
         """Nothing of the room is to be seen yet, nor written down."""
         rooms = self.there.rooms
-        self.assertIsNone(rooms.get(self.room_id))
+        self.assertEqual(self.known, self.what_is_known())
         self.assertFalse(rooms.is_in(self.room_id))
         self.assertEqual(set(), rooms.neighbours(self.bob))
         self.assertNotIn("rooms", self.there.sync(self.bob))
-        self.assertEqual([], self.stored())
         path = f"presence/{self.carl}/status"
         self.assertEqual(403, self.there.ask(self.bob, "GET", path).status)
+
+    def what_is_known(self) -> tuple[Any, ...]:
+        """What Bob's server knows of the room, and has written down of it."""
+        room = self.there.rooms.get(self.room_id)
+        if room is None:
+            return None, self.stored()
+        return {*room.events}, {*room.others}, {*room.joined}, self.stored()
 
     def stored(self) -> list[Any]:
         """What is written down of the room."""
@@ -130,6 +139,7 @@ class EnteringTests(FederatedTestCase):
 
     def check(self) -> None:
         """Both servers know the same room, also after a restart of Bob's."""
+        self.patch(slices, "SLICE", 1)
         for _ in range(2):
             here, there = self.here.room(self.room_id), self.there.room(self.room_id)
             self.assertEqual(self.said, self.there.texts(self.room_id))
@@ -149,11 +159,30 @@ class EnteringTests(FederatedTestCase):
             self.assertEqual(len(set(ids)), len(ids))
             self.there.restart()
 
+    def go_and_miss_something(self) -> None:
+        """Bob was in the room before; much has changed since he left."""
+        self.enter()
+        self.there.leave(self.bob, self.room_id)
+        self.pass_time(1)
+        self.here.set(self.alice, self.room_id, "m.room.topic", {"topic": "new"})
+        self.here.join(self.eve, self.room_id)
+        self.here.leave(self.carl, self.room_id)
+        self.here.call(
+            self.alice, "PUT", f"profile/{self.alice}/displayname", {"displayname": "A"}
+        )
+        self.here.say(self.alice, self.room_id, "unheard")
+        self.pass_time(1)
+        self.pauses, self.known = 0, self.what_is_known()
+
     @settings(max_examples=12)
-    @given(st.data())
-    def test_nothing_is_lost_or_done_twice(self, data: st.DataObject) -> None:
+    @given(st.booleans(), st.data())
+    def test_nothing_is_lost_or_done_twice(
+        self, is_known: bool, data: st.DataObject
+    ) -> None:
         """Whatever happens between the steps (C-81)."""
         self.prepare()
+        if is_known:
+            self.go_and_miss_something()
         acts = (self.say, self.come_or_go, self.go, self.chat, self.follow, self.work)
         drawn = st.lists(st.tuples(st.integers(0, 12), st.sampled_from(acts)))
         for pause, act in data.draw(drawn):
@@ -164,6 +193,30 @@ class EnteringTests(FederatedTestCase):
             (answer,) = self.joining.responses()
             self.assertEqual(200, answer.status)
             self.assertIn(self.dora, self.there.room(self.room_id).joined)
+        self.check()
+
+    def test_what_was_said_in_the_absence_is_not_missing(self) -> None:
+        """Also where the history has branched since."""
+        self.go_and_miss_something()
+        self.acts = {9: [self.follow, self.say]}
+        self.enter()
+        self.check()
+
+    def test_what_was_under_way_is_not_lost(self) -> None:
+        """An event is put into the room, where nobody of ours is, after all."""
+        self.go_and_miss_something()
+        room = self.there.room(self.room_id)
+        here = self.here.room(self.room_id)
+        late = next(event for event in here.timeline if event.type == "m.room.topic")
+
+        def receive() -> None:
+            event = Event(late.event_id, late.room_id, late.pdu, late.version)
+            self.there.rooms.receive(room, event)
+            self.known = self.what_is_known()
+
+        self.acts = {10: [receive]}
+        self.enter()
+        self.assertIn(late.event_id, [event.event_id for event in room.timeline])
         self.check()
 
     def test_an_invited_user_is_not_shown_the_room_before(self) -> None:
@@ -218,8 +271,8 @@ class EnteringTests(FederatedTestCase):
 
     def test_a_room_is_read_back_in_slices(self) -> None:
         """However little is done in each turn of the reactor, nothing is missing."""
+        self.go_and_miss_something()
         self.enter()
-        self.patch(known_rooms, "_AT_ONCE", 1)
         self.patch(known_rooms, "_MANY", 0)
         there = self.there
         loading = Deferred.fromCoroutine(
