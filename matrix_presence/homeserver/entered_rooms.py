@@ -15,8 +15,9 @@ from matrix_presence.homeserver.auth_rules import authorize
 from matrix_presence.homeserver.events import Event, Standing, StateKey
 from matrix_presence.homeserver.known_rooms import AT_ONCE, KnownRooms
 from matrix_presence.homeserver.redactions import redacted_late
-from matrix_presence.homeserver.room import Moves, Room
+from matrix_presence.homeserver.room import Room
 from matrix_presence.homeserver.room_rows import insertion
+from matrix_presence.homeserver.room_state import Moves, RoomState
 from matrix_presence.homeserver.standing import caught_up, standing_of
 from matrix_presence.ids import server_of
 from matrix_presence.storage.connection import Statement
@@ -113,10 +114,10 @@ class EnteredRooms(KnownRooms):
         moves = room.begin_with(event, moves)
         self._entered(room, event, known.values(), moves)
 
-    def _telling_ahead(self, room: Room, aside: Room) -> Iterator[None]:
+    def _telling_ahead(self, room: Room, aside: RoomState) -> Iterator[None]:
         """Tell who of other servers is in a room that none of ours is in yet."""
         # A server that the room denies is not to be told of (C-13).
-        self._tell_acl(aside)
+        self._tell_acl(room.room_id, aside)
         come, gone = aside.joined - room.joined, room.joined - aside.joined
         members = list(come)
         for start in range(0, len(members), AT_ONCE):

@@ -21,8 +21,9 @@ from matrix_presence.homeserver.redactions import (
     redacted_late,
     wait_for_target,
 )
-from matrix_presence.homeserver.room import Moves, Room
+from matrix_presence.homeserver.room import Room
 from matrix_presence.homeserver.room_rows import EventRow, RoomRows
+from matrix_presence.homeserver.room_state import Moves, RoomState
 from matrix_presence.homeserver.slices import Slices
 from matrix_presence.homeserver.transactions import Transactions
 from matrix_presence.homeserver.user_rooms import NOWHERE, UserRooms
@@ -114,14 +115,14 @@ class KnownRooms:
         self._acl_changed = listener
         self._acls.clear()
         for room in self:
-            self._tell_acl(room)
+            self._tell_acl(room.room_id, room)
 
-    def _tell_acl(self, room: Room) -> None:
-        acl = room.state.get(_ACL)
-        if acl is not self._acls.get(room.room_id):
-            self._acls[room.room_id] = acl
+    def _tell_acl(self, room_id: str, state: RoomState) -> None:
+        acl = state.state.get(_ACL)
+        if acl is not self._acls.get(room_id):
+            self._acls[room_id] = acl
             content = None if acl is None else acl.content
-            self._acl_changed(room.room_id, content)
+            self._acl_changed(room_id, content)
 
     def mark(self, room: Room) -> int:
         """A position for something new in the room that is no event.
@@ -179,7 +180,7 @@ class KnownRooms:
     def _turning(
         self,
         room: Room,
-        aside: Room,
+        aside: RoomState,
         keys: Collection[StateKey],
         state: Mapping[StateKey, Event],
         position: int,
@@ -243,7 +244,7 @@ class KnownRooms:
                         listener.joined(room.room_id, user_id)
                     else:
                         listener.left(room.room_id, user_id)
-        self._tell_acl(room)
+        self._tell_acl(room.room_id, room)
         self.wake(room)
         for user_id in moves:
             if user_id not in room.joined:

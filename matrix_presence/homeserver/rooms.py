@@ -18,7 +18,8 @@ from matrix_presence.homeserver.events import Event, Standing
 from matrix_presence.homeserver.journal import Journal
 from matrix_presence.homeserver.positions import Positions
 from matrix_presence.homeserver.redactions import check_redaction
-from matrix_presence.homeserver.room import Moves, Room
+from matrix_presence.homeserver.room import Room
+from matrix_presence.homeserver.room_state import Moves
 from matrix_presence.homeserver.standing import standing_of
 from matrix_presence.homeserver.waiting import Waiting
 from matrix_presence.ids import server_of
