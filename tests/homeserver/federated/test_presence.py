@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from twisted.internet.task import deferLater
+from twisted.internet.task import Cooperator
 
-from matrix_presence.homeserver import app
+from matrix_presence.homeserver import slices
 from tests.homeserver.federated.rig import FederatedTestCase, Homeserver, Peer
 
 MALLORY, OSCAR = "@mallory:far.test", "@oscar:off.test"
@@ -128,6 +128,12 @@ class PresenceTests(FederatedTestCase):
         self.assertIn("later", self.told(self.far))
         self.assertEqual([], self.told(self.off))
 
+    def slow(self, scheduler: object, **options: Any) -> Cooperator:
+        """A cooperator of which each turn takes two seconds."""
+        return Cooperator(
+            scheduler=lambda step: self.reactor.callLater(2, step), **options
+        )
+
     def test_who_has_gone_idle_meanwhile_is_told_of(self) -> None:
         """However long it takes to know all rooms again after a restart (B-53, C-1)."""
         for _ in range(3):
@@ -137,9 +143,8 @@ class PresenceTests(FederatedTestCase):
         self.here.stop()
         self.pass_time(3600)
         self.far.edus.clear()
-        self.patch(app, "_ROOMS_AT_ONCE", 1)
-        # Each of them takes two seconds.
-        self.patch(app, "deferLater", lambda clock, _: deferLater(clock, 2))
+        self.patch(slices, "SLICE", 0)
+        self.patch(slices, "Cooperator", self.slow)
         self.patch(self, "pass_time", lambda _: type(self).pass_time(self, 20))
         self.here.start()
         said = {edu["content"]["push"][0]["presence"] for _, edu, _ in self.far.edus}
