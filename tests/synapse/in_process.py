@@ -7,6 +7,7 @@ at once, and requests come as bytes from a connection that is not there.
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -52,6 +53,8 @@ _UNLIMITED = {"per_second": 1e6, "burst_count": 1_000_000}
 
 #: The database as Synapse makes it, once there was one: to make it takes a while.
 _fresh: list[bytes] = []
+#: Requests of the last test that had to wait.
+_waiting: list[Asked] = []
 
 
 def _hurry(engine: type[Sqlite3Engine]) -> Callable[..., None]:
@@ -195,8 +198,12 @@ class InProcessTestCase(TestCase):
 
     def setUp(self) -> None:
         """Start it, with nobody on it."""
-        # A poll that a failed test has left open goes with its traceback, and leaves
-        # the context of its request to whoever comes next.
+        # A poll that a test has left open goes when it is collected, and leaves the
+        # context of its request to whatever runs at that moment.
+        is_left = any(not asked.is_answered for asked in _waiting)
+        _waiting.clear()
+        if is_left:
+            gc.collect()
         set_current_context(SENTINEL_CONTEXT)
         self.patch(parts, "Sender", LatePings)
         self.patch(threadpool, "ThreadPool", NoThreads)
@@ -383,7 +390,10 @@ class InProcessTestCase(TestCase):
         with PreserveLoggingContext():
             channel.dataReceived("\r\n".join(lines).encode() + content)
             self.reactor.settle()
-        return Asked(transport, channel)
+        asked = Asked(transport, channel)
+        if not asked.is_answered:
+            _waiting.append(asked)
+        return asked
 
     def ask(
         self, method: str, path: str, body: Any = None, by: Person | None = None
