@@ -83,8 +83,6 @@ class DeviceInputs:
         self._dirty = persistence.dirty
         self.timeouts = timeouts_of(config)
         self._sync_online = self.timeouts.sync_online
-        #: The same to compare with time, which is a float: that is quicker.
-        self._connected_for = float(self._sync_online)
         self._semantics = semantics = semantics_of(config)
         #: In the state of a device that goes on by a sync: nothing where each sync may
         #: change something.

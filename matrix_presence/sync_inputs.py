@@ -50,10 +50,9 @@ class SyncInputs(DeviceInputs):
             goes_on = state & self._goes_on
         else:
             goes_on = self._goes_on and state & STATED == stated != OFFLINE
-        if goes_on and (
-            self._seconds() * 1000.0 - devices[row + LAST_SEEN] < self._connected_for
-            or state >= A_SYNC
-        ):
+        # That it is still connected says the wheel: it brings the user up when that may
+        # be over, and until then nobody is shown anything else.
+        if goes_on and state >= COMES_UP:
             devices[row] = state + A_SYNC
             if self._held_back:
                 # The newest word of a device is the one that counts.

@@ -96,6 +96,16 @@ class ConnectionTests(CoreTestCase):
         with self.assertRaises(InvalidParam):
             self.sync(ALICE, "away")
 
+    def test_who_is_late_but_still_there_goes_on(self) -> None:
+        """Nobody saw her go before she polled again: no activity (B-18, B-46)."""
+        self.sync(ALICE)
+        self.pass_time(30.25)
+        self.assertEqual("online", self.presence())
+        self.sync(ALICE)
+        self.assertEqual(30_250, self.ago())
+        self.pass_time(30 + LATE)
+        self.assertEqual("offline", self.presence())
+
 
 class DisconnectedTests(CoreTestCase):
     """Activity of those who do not sync."""
