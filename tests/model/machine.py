@@ -78,10 +78,13 @@ class CoreMachine(Comparison):
         user = self.reference.users[user_id]
         if user.gone:
             return
+        device = user.device(device_id)
+        if device.at(self.now - LATE).state != device.at(self.now).state:
+            # Whether it has been away is for the wheel to say: see that it does.
+            self.time_passes(LATE / 1000)
         requester = Requester(user_id, device_id)
         held = self.core.sync.connected(requester, set_presence)
         held.__enter__()
-        device = user.device(device_id)
         device.note(self.now, "sync_began", set_presence)
         counts = None if set_presence == "offline" else device
         self.syncs.append(OpenSync(user_id, device_id, counts, held))
