@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from matrix_presence.cache.users import Users
 from matrix_presence.rules.devices import Device, device_of
-from matrix_presence.rules.states import IDLING, ONLINE, Presence
+from matrix_presence.rules.states import ONLINE, Presence
 
 _ZEROS = bytes(8 * 4 * 1024)
 #: The row of nobody: what is found for a device that is not known, and the end of each
@@ -34,7 +34,9 @@ STATED = _HOLD << _HOLD_AT | _PRESENCE
 #: A sync that states nothing, or online, would change nothing: worked out when the row
 #: is written, so that a sync has one bit to look at.
 GOES_ON = 1 << 8
-#: A pro-active event would change nothing but the time of the last.
+#: A pro-active event would change nothing but the time of the last, if its user is
+#: shown as active. Not if it is free for chat: the user may be so by another device
+#: that is merely online, and this one idle.
 STAYS = 1 << 9
 #: The device is not the user's any more; open syncs still hold on to the row.
 FORGOTTEN = 1 << 10
@@ -47,7 +49,7 @@ A_SYNC = 1 << _SYNCING_AT
 
 #: By presence: what follows from it for a device that no hold sets apart.
 _FOLLOWS = tuple(
-    (GOES_ON if presence >= ONLINE else 0) | (STAYS if presence in IDLING else 0)
+    (GOES_ON if presence >= ONLINE else 0) | (STAYS if presence == ONLINE else 0)
     for presence in Presence
 )
 #: In the place of an id where there is no device. Not an id: "" is one (A-30).

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import permutations
 
 from matrix_presence.rules.states import NAMES
-from tests.core.rig import CoreTestCase
+from tests.core.rig import ALICE, LATE, CoreTestCase
 
 LEVELS = ("offline", "unavailable", "online", "free_for_chat")
 
@@ -67,3 +67,15 @@ class MoveTests(CoreTestCase):
             status = self.status()
             self.assertEqual(status["presence"], "online")
             self.assertEqual(status["org.matrix_presence.state"], "free_for_chat")
+
+    def test_who_idles_comes_back_to_it_from_beside_another_device(self) -> None:
+        """Although the other, which is online, has made her active before (B-42)."""
+        with self.connected(ALICE, device_id="LAPTOP"):
+            self.put("free_for_chat", device_id="LAPTOP")
+            self.pass_time(301 + LATE)
+            self.server.handler.active(ALICE, "PHONE")
+            self.assertEqual("online", self.presence())
+            self.assertNotIn("org.matrix_presence.state", self.status())
+            self.server.handler.active(ALICE, "LAPTOP")
+            state = self.status()["org.matrix_presence.state"]
+            self.assertEqual("free_for_chat", state)
