@@ -180,8 +180,9 @@ class DeviceInputs:
         )
         return news or before[:3] != after[:3]
 
+    # An argument that has to be named would cost a look into a dictionary each time.
     def active(
-        self, user_id: str, device_id: str | None, *, is_appservice: bool = False
+        self, user_id: str, device_id: str | None, is_appservice: bool = False
     ) -> None:
         """A pro-active event: a message, a receipt, typing (B-12, B-17).
 
@@ -190,11 +191,10 @@ class DeviceInputs:
         """
         if is_appservice and not self.config.appservice_bump:
             return
-        users = self.cache.users
         try:
             user = self._user_of[user_id]
         except KeyError:
-            user = users.intern(user_id)
+            user = self.cache.users.intern(user_id)
         row = self._first_device[user]
         if self._device_ids[row // FACTS] is not device_id:
             device_id = device_id or NO_DEVICE
@@ -207,6 +207,7 @@ class DeviceInputs:
             devices[row + LAST_ACTIVE] = self._last_active_ts[user] = now
             self._dirty.add(user)
             return
+        users = self.cache.users
         if not users.is_local[user]:
             return  # Their own server knows, and tells us.
         now = self.now()
