@@ -25,12 +25,8 @@ from synapse.types import UserID
 _POLL = 30.0
 _TURNS = 10
 #: So many seconds after they came online nobody is "currently active" any more, and not
-#: yet idle either: from here on nothing changes until they have been there for five
-#: minutes.
+#: yet idle either: from here on nothing changes for some minutes.
 _SETTLED = 75.0
-#: So many seconds after the last poll began, all that a server does because of it is
-#: done, however long the poll stays open.
-_DONE = 40.0
 #: Users that come online in one turn of the reactor.
 _AT_ONCE = 20
 
@@ -80,10 +76,7 @@ class Probe:
         return presence.user_syncing(user.to_string(), "DEVICE", True, "online")
 
     async def _steady(self) -> float:
-        """Seconds of processor time in a second, beyond what an idle server takes.
-
-        That is measured before and after: the speed of a machine changes.
-        """
+        """Seconds of processor time in a second, beyond what an idle server takes."""
         users = [
             UserID(f"steady{number}", self._homeserver.hostname)
             for number in range(self._people)
@@ -100,17 +93,14 @@ class Probe:
 
         # First what a server does at its start comes to its end.
         for _ in range(2):
-            before = await self._turns(nothing, self._seconds / 4)
+            idle = await self._turns(nothing, self._seconds / 4)
         for number, user in enumerate(users):
             open_polls.append(await self._sync(user))
             open_polls[-1].__enter__()
             if number % _AT_ONCE == 0:
                 await self._api.sleep(0)
         await self._turns(poll_again, min(_SETTLED, self._seconds))
-        steady = await self._turns(poll_again, self._seconds)
-        await self._turns(nothing, min(_DONE, self._seconds))
-        after = await self._turns(nothing, self._seconds / 4)
-        return steady - (before + after) / 2
+        return await self._turns(poll_again, self._seconds) - idle
 
     async def _turns(
         self, turn: Callable[[int], Awaitable[None]], seconds: float
