@@ -16,7 +16,6 @@ from twisted.internet.interfaces import IReactorTime
 from matrix_presence.cache.devices import (
     A_SYNC,
     FACTS,
-    GOES_ON,
     LAST_ACTIVE,
     NO_ROW,
     STAYS,
@@ -82,16 +81,11 @@ class DeviceInputs:
         self._persistence = persistence
         self._dirty = persistence.dirty
         self.timeouts = timeouts_of(config)
-        self._sync_online = self.timeouts.sync_online
-        self._semantics = semantics = semantics_of(config)
-        #: In the state of a device that goes on by a sync: nothing where each sync may
-        #: change something.
-        always = semantics.statements_are_activity or semantics.busy_spreads
-        self._goes_on = 0 if always else GOES_ON
+        self._semantics = semantics_of(config)
         limit = config.rc_presence.per_user
         self._status_limit = Buckets(limit.per_second, limit.burst_count)
-        self._sync_limit = Buckets(limit.per_second, limit.burst_count)
         self._postponed = Postponed(cache.wheel)
+        #: What waits in it; nearly always nothing.
         self._held_back = self._postponed.by_user
         self._standings = Standings(
             cache,
@@ -103,7 +97,6 @@ class DeviceInputs:
             waits=bool(config.timeout_step),
         )
         self._held = self._standings.held
-        self._end_counts = config.sync_end_counts
         self._remotes = Remotes(cache, self.timeouts, self._standings, persistence)
 
     def now(self) -> int:

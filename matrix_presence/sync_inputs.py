@@ -8,17 +8,26 @@ from __future__ import annotations
 
 from functools import partial
 
+from twisted.internet.interfaces import IReactorTime
+
 from matrix_presence.cache.devices import (
     A_SYNC,
     COMES_UP,
     FACTS,
     FORGOTTEN,
+    GOES_ON,
     LAST_SEEN,
     STATED,
 )
+from matrix_presence.cache.limits import Buckets
+from matrix_presence.cache.presence_cache import PresenceCache
+from matrix_presence.config import PresenceConfig
 from matrix_presence.device_inputs import NO_DEVICE, DeviceInputs
+from matrix_presence.lists import PresenceLists
+from matrix_presence.persistence import Persistence
 from matrix_presence.rules.devices import UNKNOWN, synced
 from matrix_presence.rules.states import BUSY, OFFLINE, ONLINE
+from matrix_presence.ticks import Ticks
 
 #: A sync that is under way: the user, and the row of the device.
 OpenSync = tuple[int, int]
@@ -26,6 +35,25 @@ OpenSync = tuple[int, int]
 
 class SyncInputs(DeviceInputs):
     """Inputs that come from syncs, and from any other stream of events."""
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        cache: PresenceCache,
+        config: PresenceConfig,
+        ticks: Ticks,
+        persistence: Persistence,
+        lists: PresenceLists | None = None,
+    ) -> None:
+        super().__init__(clock, cache, config, ticks, persistence, lists)
+        #: In the state of a device that goes on by a sync: nothing where each sync may
+        #: change something.
+        always = self._semantics.statements_are_activity or self._semantics.busy_spreads
+        self._goes_on = 0 if always else GOES_ON
+        self._sync_online = self.timeouts.sync_online
+        self._end_counts = config.sync_end_counts
+        limit = config.rc_presence.per_user
+        self._sync_limit = Buckets(limit.per_second, limit.burst_count)
 
     def sync_began(
         self, user_id: str, device_id: str | None, stated: int | None
@@ -35,6 +63,7 @@ class SyncInputs(DeviceInputs):
         `stated` is its `set_presence`, None if omitted. What it answers has to be given
         to `sync_ended` when the sync returns; None if it does not count as connected.
         """
+        # The same look as in `active`, and no call for it either: see `__init__`.
         try:
             user = self._user_of[user_id]
         except KeyError:
