@@ -63,7 +63,7 @@ class SyncInputs(DeviceInputs):
         `stated` is its `set_presence`, None if omitted. What it answers has to be given
         to `sync_ended` when the sync returns; None if it does not count as connected.
         """
-        # The same look as in `active`, and no call for it either: see `__init__`.
+        # The same look as in `active`, and no call for it either: see `DeviceInputs`.
         try:
             user = self._user_of[user_id]
         except KeyError:

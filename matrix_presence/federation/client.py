@@ -29,8 +29,8 @@ from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 from zope.interface import implementer
 
 from matrix_presence.federation.answers import TooLong, read_body
+from matrix_presence.federation.long_json import NotReadable, read_in_parts
 from matrix_presence.federation.own_keys import OwnKeys
-from matrix_presence.federation.parts import NotReadable, read_in_parts
 from matrix_presence.ids import is_server_name
 from matrix_presence.wire.canonical import canonical
 

@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 
 from matrix_presence.federation.client import BadAnswer
-from matrix_presence.federation.parts import Items
+from matrix_presence.federation.long_json import Items
 from matrix_presence.ids import is_server_name
 from matrix_presence.wire.room_versions import ROOM_VERSIONS, RoomVersion
 

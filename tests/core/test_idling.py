@@ -25,7 +25,7 @@ class IdleTests(CoreTestCase):
         self.assertEqual("unavailable", news["presence"])
 
     def test_a_poll_that_stays_open_does_not_put_it_off(self) -> None:
-        """Nor does it that she was looked at in between, to see if she is there."""
+        """Nor that she was looked at meanwhile, to see if she is there (B-40)."""
         self.sync(ALICE)
         self.poll_for(110)
         with self.connected(ALICE):

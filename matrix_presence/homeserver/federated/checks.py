@@ -36,7 +36,7 @@ _AT_ONCE = 25
 #: Servers whose keys are asked for at the same time, for the events of one answer.
 _SERVERS_AT_ONCE = 20
 
-Keys = dict[tuple[str, str], int]
+WantedKeys = dict[tuple[str, str], int]
 """By server and key id: when it has to have been valid, epoch ms."""
 
 
@@ -69,7 +69,7 @@ class PduChecks:
             known: ids of events that are not wanted.
         """
         read: list[Event] = []
-        keys: Keys = {}
+        wanted: WantedKeys = {}
         for number, value in enumerate(values, 1):
             try:
                 event = read_pdu(value, version)
@@ -78,10 +78,10 @@ class PduChecks:
             else:
                 if event.event_id not in known:
                     read.append(event)
-                    keys |= _keys_of(event)
+                    wanted |= _keys_of(event)
             if number % _AT_ONCE == 0:
                 await self.breathe()
-        await self._fetch(keys)
+        await self._fetch_keys(wanted)
         good: list[Event] = []
         for number, event in enumerate(read, 1):
             try:
@@ -105,9 +105,9 @@ class PduChecks:
         left = redacted(event.pdu, event.version)
         return Event(event.event_id, event.room_id, left, event.version)
 
-    async def _fetch(self, keys: Keys) -> None:
+    async def _fetch_keys(self, wanted: WantedKeys) -> None:
         """Have the keys at hand, many servers at a time instead of one by one."""
-        left = iter(keys.items())
+        left = iter(wanted.items())
         while batch := list(islice(left, _SERVERS_AT_ONCE)):
             asking = [
                 Deferred.fromCoroutine(self.ring.key(server, key_id, valid_at))
@@ -136,7 +136,7 @@ class PduChecks:
         raise BadPdu(f"not signed by {server}: {why}")
 
 
-def _keys_of(event: Event) -> Keys:
+def _keys_of(event: Event) -> WantedKeys:
     return {
         (server, key_id): event.origin_server_ts
         for server in _signers(event)

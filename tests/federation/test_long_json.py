@@ -8,7 +8,7 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matrix_presence.federation.parts import Items, NotReadable, read_in_parts
+from matrix_presence.federation.long_json import Items, NotReadable, read_in_parts
 from tests.base import TestCase
 
 _VALUES = st.recursive(

@@ -20,7 +20,7 @@ _SPACE = b" \t\r\n"
 
 
 class NotReadable(ValueError):
-    """This is no JSON, or nested too deeply."""
+    """What came cannot be read in parts."""
 
 
 @attrs.frozen(eq=False)
@@ -56,7 +56,7 @@ def read_in_parts(body: bytes) -> Any:
     the same way.
 
     Raises:
-        NotReadable: it is neither object nor list.
+        NotReadable: it is no JSON, neither object nor list, or nested too deeply.
     """
     try:
         if body.lstrip(_SPACE).startswith(b"["):
