@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.core.rig import ALICE, BUSY, CoreTestCase
+from tests.core.rig import ALICE, BUSY, LATE, CoreTestCase
 
 
 class SemanticsTests(CoreTestCase):
@@ -29,6 +29,15 @@ class SemanticsTests(CoreTestCase):
             self.put("unavailable")
             self.server.handler.active(ALICE, "DEVICE")
             self.assertEqual(expected, self.presence())
+
+    def test_who_is_offline_without_hiding_has_no_device_left(self) -> None:
+        """`hiding_outlasts_syncs`: then there is nothing to remember of it (B-47)."""
+        self.begin(hiding_outlasts_syncs=False)
+        self.sync(ALICE)
+        self.put("offline")
+        self.assertEqual(1, self.server.handler.cache.devices.count)
+        self.pass_time(30 + LATE)
+        self.assertEqual(0, self.server.handler.cache.devices.count)
 
     def test_activity_of_somebody_offline_can_be_news(self) -> None:
         """`offline_activity_is_news`, and not within a granularity of the last."""
