@@ -39,7 +39,7 @@ CALL_TARGET = 1 / 20
 CHANGE_TARGETS = ((300, 1 / 6), (0, 1 / 8))
 
 #: Seconds until a probe must have written its figures.
-_PATIENCE = 600.0
+_PATIENCE = 1200.0
 
 
 @attrs.frozen

@@ -6,7 +6,9 @@
 
 Once the server is up it goes through what clients do most often, with nothing changing
 by it, and writes what each took into a file: seconds of processor time for one. Then
-many people sync, poll after poll, and nobody changes: what that takes in a second.
+many people sync, poll after poll, and nobody changes: what that takes in a second, and
+what the same takes before they come and after they have gone, when presence hears
+nothing of it. The difference is presence.
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from functools import partial
 from typing import Any
 
 from synapse.module_api import ModuleApi
@@ -26,9 +29,16 @@ _POLL = 30.0
 _TURNS = 10
 #: So many seconds after they came online nobody is "currently active" any more, and not
 #: yet idle either: from here on nothing changes for some minutes.
-_SETTLED = 75.0
+_SETTLED = 90.0
 #: Users that come online in one turn of the reactor.
 _AT_ONCE = 20
+
+_Sync = Callable[[UserID], Awaitable[AbstractContextManager[None]]]
+
+
+async def _unheard(user: UserID) -> AbstractContextManager[None]:
+    """A sync of which presence is not told."""
+    return nullcontext()
 
 
 class Probe:
@@ -76,31 +86,38 @@ class Probe:
         return presence.user_syncing(user.to_string(), "DEVICE", True, "online")
 
     async def _steady(self) -> float:
-        """Seconds of processor time in a second, beyond what an idle server takes."""
+        """Seconds of processor time in a second, beyond what a server takes anyway."""
         users = [
             UserID(f"steady{number}", self._homeserver.hostname)
             for number in range(self._people)
         ]
-        open_polls: list[AbstractContextManager[None]] = []
+        polls: list[AbstractContextManager[None]] = [nullcontext() for _ in users]
+        settling = min(_SETTLED, self._seconds)
 
-        async def nothing(number: int) -> None:
-            pass
+        async def polls_again(sync: _Sync, number: int) -> None:
+            polls[number].__exit__(None, None, None)
+            polls[number] = await sync(users[number])
+            polls[number].__enter__()
 
-        async def poll_again(number: int) -> None:
-            open_polls[number].__exit__(None, None, None)
-            open_polls[number] = await self._sync(users[number])
-            open_polls[number].__enter__()
+        async def all_at_once(sync: _Sync) -> None:
+            for number in range(self._people):
+                await polls_again(sync, number)
+                if number % _AT_ONCE == 0:
+                    await self._api.sleep(0)
 
+        unheard = partial(polls_again, _unheard)
+        heard = partial(polls_again, self._sync)
         # First what a server does at its start comes to its end.
-        for _ in range(2):
-            idle = await self._turns(nothing, self._seconds / 4)
-        for number, user in enumerate(users):
-            open_polls.append(await self._sync(user))
-            open_polls[-1].__enter__()
-            if number % _AT_ONCE == 0:
-                await self._api.sleep(0)
-        await self._turns(poll_again, min(_SETTLED, self._seconds))
-        return await self._turns(poll_again, self._seconds) - idle
+        await self._turns(unheard, settling)
+        before = await self._turns(unheard, self._seconds / 2)
+        await all_at_once(self._sync)
+        await self._turns(heard, settling)
+        with_presence = await self._turns(heard, self._seconds)
+        # While polls are merely open, presence may still be busy with them.
+        await all_at_once(_unheard)
+        await self._turns(unheard, settling)
+        after = await self._turns(unheard, self._seconds / 2)
+        return with_presence - (before + after) / 2
 
     async def _turns(
         self, turn: Callable[[int], Awaitable[None]], seconds: float
