@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from pyroaring import BitMap
 from twisted.internet.interfaces import IReactorTime
 
 from matrix_presence.cache.devices import (
@@ -32,6 +33,10 @@ from matrix_presence.ticks import Ticks
 #: A sync that is under way: the user, and the row of the device.
 OpenSync = tuple[int, int]
 
+#: Users looked at in one turn of the reactor for whether they have left, one or two
+#: milliseconds' work.
+_A_TURN = 5000
+
 
 class SyncInputs(DeviceInputs):
     """Inputs that come from syncs, and from any other stream of events."""
@@ -52,6 +57,12 @@ class SyncInputs(DeviceInputs):
         self._goes_on = 0 if always else GOES_ON
         self._sync_online = self.timeouts.sync_online
         self._end_counts = config.sync_end_counts
+        #: Those with a sync that has ended since it was last seen who has left. Nearly
+        #: all poll again at once, and then nothing has to become of it.
+        self._may_have_left = BitMap()
+        self._next_left_ts = 0
+        #: Those who are still to be looked at.
+        self._leaving = BitMap()
         limit = config.rc_presence.per_user
         self._sync_limit = Buckets(limit.per_second, limit.burst_count)
 
@@ -152,5 +163,30 @@ class SyncInputs(DeviceInputs):
                 self.cache.devices.free(row)
                 return
             state |= COMES_UP
-            self.cache.wheel.put(user, now + self._sync_online)
+            if self._end_counts:
+                self._may_have_left.add(user)
+            else:
+                self.cache.wheel.put(user, now + self._sync_online)
         devices[row] = state
+
+    def time_out(self, most: int) -> bool:
+        """Look at up to `most` users who are due; whether there may be more.
+
+        First it is seen who has left, so that they come up in time.
+        """
+        return self._see_who_left(self.now()) or super().time_out(most)
+
+    def _see_who_left(self, now: int) -> bool:
+        """Let time run for those who have not polled again; whether there are more."""
+        if not self._leaving:
+            if now < self._next_left_ts:
+                return False
+            # Well before their time is over.
+            self._next_left_ts = now + self._sync_online // 3
+            self._leaving, self._may_have_left = self._may_have_left, BitMap()
+        some = self._leaving[:_A_TURN]
+        self._leaving -= some
+        for user in some:
+            if left_ts := self.cache.devices.left_ts(user):
+                self.cache.wheel.put(user, left_ts + self._sync_online)
+        return bool(self._leaving)

@@ -40,8 +40,9 @@ GOES_ON = 1 << 8
 STAYS = 1 << 9
 #: The device is not the user's any more; open syncs still hold on to the row.
 FORGOTTEN = 1 << 10
-#: The user comes up in the wheel before a time-out that begins now could end. With no
-#: sync open and without this a state is less than it: one comparison tells.
+#: It is seen to that the user comes up in the wheel before a time-out that begins now
+#: could end. With no sync open and without this a state is less than it: one comparison
+#: tells.
 COMES_UP = 1 << 11
 _SYNCING_AT = 12
 #: One open sync. All that is above counts them: with one, a state is not less.
@@ -149,6 +150,24 @@ class Devices:
         while row:
             self.facts[row] &= ~COMES_UP
             row = self.facts[row + _NEXT]
+
+    def left_ts(self, user: int) -> int:
+        """When the first device of this user that has left was seen last, epoch ms.
+
+        0 if none has. One with a sync open has not, and when that ends it has to be
+        seen to anew that the user comes up.
+        """
+        facts, found = self.facts, 0
+        row = self._users.first_device[user]
+        while row:
+            state = facts[row]
+            if state >= A_SYNC:
+                facts[row] = state & ~COMES_UP
+            elif state & COMES_UP or not state & _HOLD << _HOLD_AT:
+                seen = facts[row + LAST_SEEN]
+                found = min(found, seen) if found else seen
+            row = facts[row + _NEXT]
+        return found
 
     def add(self, user: int, device_id: str, device: Device) -> int:
         """A new row for a device this user did not have."""

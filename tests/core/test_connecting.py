@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from matrix_presence import sync_inputs
 from matrix_presence.errors import InvalidParam
 from tests.core.rig import (
     ALICE,
     BUSY,
     LATE,
+    ROOM,
     CoreTestCase,
 )
 
@@ -63,6 +65,35 @@ class ConnectionTests(CoreTestCase):
         self.assertEqual("online", self.presence())
         self.read()
         self.assertIsNone(self.news())
+
+    def test_who_goes_on_polling_is_not_looked_at(self) -> None:
+        """Once they are not shown as active, nothing is due before they idle."""
+        self.poll_for(70)
+        before = self.server.handler.timed_out
+        self.poll_for(200)
+        self.assertEqual(before, self.server.handler.timed_out)
+        self.poll_for(40)
+        self.assertEqual("unavailable", self.presence())
+
+    def test_one_device_leaves_while_the_other_polls_on(self) -> None:
+        """What the one said ends half a minute after its last sync (B-5, B-46)."""
+        self.sync(ALICE, device_id="LAPTOP")
+        self.poll_for(29, set_presence="unavailable", device_id="PHONE")
+        self.assertEqual("online", self.presence())
+        self.poll_for(1 + LATE, set_presence="unavailable", device_id="PHONE")
+        self.assertEqual("unavailable", self.presence())
+
+    def test_many_who_leave_are_gone_in_time(self) -> None:
+        """Though only so many are looked at in one turn of the reactor."""
+        self.patch(sync_inputs, "_A_TURN", 2)
+        names = [f"@user{number}:hs" for number in range(9)]
+        for name in names:
+            self.server.handler.joined(ROOM, name)
+            self.sync(name)
+        self.pass_time(29)
+        self.assertEqual({"online"}, {self.presence(name) for name in names})
+        self.pass_time(1 + LATE)
+        self.assertEqual({"offline"}, {self.presence(name) for name in names})
 
     def test_offline_tells_when_she_was_last_there(self) -> None:
         """Who timed out is offline with a last activity (B-51)."""
