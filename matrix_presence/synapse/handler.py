@@ -24,7 +24,7 @@ from matrix_presence.interfaces import Requester
 from matrix_presence.rules.states import BY_NAME, FREE_FOR_CHAT, NAMES, OFFLINE, ONLINE
 from matrix_presence.synapse.inputs import INPUT, SAYS_NOTHING
 from matrix_presence.synapse.parts import Parts
-from matrix_presence.synapse.polls import Poll
+from matrix_presence.synapse.polls import EarlyPoll, begin
 from matrix_presence.synapse.statements import stated_by
 from matrix_presence.wire.edu import Update
 from matrix_presence.wire.lists import INVITE
@@ -70,7 +70,9 @@ class SynapsePresence:
             stated = ONLINE
         # Who hides says so; a guest, whom Synapse lets look at one room, says nothing.
         says = affect_presence or (stated == OFFLINE and self._hides)
-        return Poll(self.parts, user_id, device_id, stated, says and self._tracks)
+        # Every sync comes by here.
+        poll = begin if self._readiness.is_ready else EarlyPoll
+        return poll(self.parts, user_id, device_id, stated, says and self._tracks)
 
     async def set_state(
         self,

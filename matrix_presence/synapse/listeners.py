@@ -14,7 +14,11 @@ from collections.abc import Iterator
 from pyroaring import BitMap
 from synapse.logging.context import PreserveLoggingContext
 from synapse.metrics import SERVER_NAME_LABEL
-from synapse.notifier import Notifier, users_woken_by_stream_counter
+from synapse.notifier import (
+    Notifier,
+    _NotifierUserStream,
+    users_woken_by_stream_counter,
+)
 from synapse.types import StreamKeyType
 from twisted.internet.interfaces import IReactorTime
 
@@ -42,8 +46,8 @@ class Listeners(Waiting):
         super().__init__(clock, attention)
         self._cache = cache
         self._notifier = notifier
-        #: By user: how many polls are open.
-        self._polls: dict[int, int] = {}
+        #: By user: how many polls are open beside the one that nearly all have.
+        self._more: dict[int, int] = {}
         #: By user: the last position at which a module had something for them.
         self._routed: dict[int, int] = {}
         self.partings = partings
@@ -55,28 +59,31 @@ class Listeners(Waiting):
         self.presence_only = False
 
     def __len__(self) -> int:
-        return sum(self._polls.values())
+        return len(self.users) + sum(self._more.values())
 
-    def opened(self, user: int) -> None:
+    def opened(self, user: int, user_id: str) -> None:
         """A poll of this user begins; it ends with `closed`."""
-        polls = self._polls
-        if user in polls:
-            polls[user] += 1
+        users = self.users
+        if user in users:
+            self._more[user] = self._more.get(user, 0) + 1
         else:
-            polls[user] = 1
-            self.users.add(user)
+            users.add(user)
         # Who has no stream there will begin with what is there then.
-        if self._has_news(user):
+        stream = self._notifier.user_to_user_stream.get(user_id)
+        if stream is not None and self._has_news(user, stream):
             self.changed(BitMap([user]), urgent=True)
+        else:
+            # What this user was to be woken for, they have had in the meantime.
+            self._attention.withdraw(user)
 
     def closed(self, user: int) -> None:
         """A poll that `opened` was called for has returned."""
-        left = self._polls[user] - 1
-        if left:
-            self._polls[user] = left
-        else:
-            del self._polls[user]
+        if user not in self._more:
             self.users.discard(user)
+        elif self._more[user] > 1:
+            self._more[user] -= 1
+        else:
+            del self._more[user]
 
     def routed(self, users: BitMap, position: int) -> None:
         """A module wants these to hear of something that was at this position."""
@@ -84,11 +91,8 @@ class Listeners(Waiting):
             self._routed[user] = position
         self.changed(users, urgent=True)
 
-    def _has_news(self, user: int) -> bool:
+    def _has_news(self, user: int, stream: _NotifierUserStream) -> bool:
         """Whether a poll of this user may be waiting although there is something."""
-        stream = self._notifier.user_to_user_stream.get(self._cache.users.ids[user])
-        if stream is None:
-            return False
         since = stream.current_token.presence_key
         if since == self._cache.position:
             return False
@@ -114,26 +118,29 @@ class Listeners(Waiting):
         if some:
             self._poke(some)
 
-    def _next_turns(self) -> Iterator[int]:
+    def _next_turns(self) -> Iterator[_NotifierUserStream]:
+        streams, ids = self._notifier.user_to_user_stream, self._cache.users.ids
         left = _A_TURN
         while left and self._turn:
             user = self._turn.popleft()
+            stream = streams.get(ids[user])
             # In the meantime they may have been woken for another reason.
-            if user in self.users and self._has_news(user):
+            if (
+                stream is not None
+                and user in self.users
+                and self._has_news(user, stream)
+            ):
                 left -= 1
-                yield user
+                yield stream
 
-    def _poke(self, users: list[int]) -> None:
-        notifier, ids = self._notifier, self._cache.users.ids
+    def _poke(self, streams: list[_NotifierUserStream]) -> None:
+        notifier = self._notifier
         # It asks each stream of Synapse's where it stands.
         everything = (
             None if self.presence_only else notifier.event_sources.get_current_token()
         )
         now = int(self._clock.seconds() * 1000)
-        for user in users:
-            stream = notifier.user_to_user_stream.get(ids[user])
-            if stream is None:
-                continue
+        for stream in streams:
             # A poll that has not begun to wait, or looks for something else right now,
             # sees by the token that it has to look again.
             token = everything or stream.current_token.copy_and_replace(
@@ -148,7 +155,7 @@ class Listeners(Waiting):
             "stream": StreamKeyType.PRESENCE,
             SERVER_NAME_LABEL: notifier.server_name,
         }
-        users_woken_by_stream_counter.labels(**labels).inc(len(users))
+        users_woken_by_stream_counter.labels(**labels).inc(len(streams))
 
     def stop(self) -> None:
         """Wake nobody any more; Synapse itself ends the polls."""

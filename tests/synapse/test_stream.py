@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 from synapse.types import UserID
@@ -180,6 +180,32 @@ class WakingTests(SynapseTestCase):
         """Of all users who changed, at the position at which they can be read."""
         self.put(ALICE, "online")
         self.assertEqual([(2, [ALICE])], self.synapse.told_appservices)
+
+
+class BudgetTests(SynapseTestCase):
+    """Only so many are woken in a second."""
+
+    options = MappingProxyType({"client_wakeups_per_second": 1})
+
+    def test_who_polls_again_with_all_of_it_takes_nobodys_turn(self) -> None:
+        """They were woken by a message, say; those who still wait are next."""
+        users = [f"@user{number}:hs" for number in range(10)]
+        polls = [self.poll(user, "offline") for user in users]
+        for user, poll in zip(users, polls, strict=True):
+            self.handler.joined(ROOM, user)
+            poll.__enter__()
+        *_, last = [self.notifier.poll(user) for user in users]
+        self.pass_time(5)
+        self.put(ALICE, "online")
+        for user, poll in zip(users[:-1], polls, strict=False):
+            poll.__exit__(None, None, None)
+            self.notifier.poll(user)
+            poll.__enter__()
+        self.assertNoResult(last)
+        self.pass_time(1.5)
+        self.successResultOf(last)
+        for poll in polls:
+            poll.__exit__(None, None, None)
 
 
 class SourceTests(SynapseTestCase):
