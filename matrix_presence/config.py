@@ -16,7 +16,6 @@ import attrs
 from matrix_presence.ids import is_server_name
 from matrix_presence.kinds import (
     DURATION,
-    RATE,
     SWITCH,
     TIMEOUT,
     choice,
@@ -35,16 +34,13 @@ from matrix_presence.options import (
     parse_section,
     section,
 )
+from matrix_presence.rate_limits import RcPresence
 from matrix_presence.rules.lists import NEVER, POLICIES
 
 __all__ = [
     "RELOADABLE",
     "ConfigError",
-    "PerList",
-    "PerOrigin",
-    "PerUser",
     "PresenceConfig",
-    "RcPresence",
     "describe",
     "parse",
 ]
@@ -72,59 +68,6 @@ _SERVER_NAMES = several(
 #: JSON writes some characters in six bytes. A push of one user must still stay far
 #: below the 64 KiB of an EDU (A-26).
 _LONGEST_STATUS = 8192
-
-
-@attrs.frozen
-class PerUser:
-    """A token bucket for each user."""
-
-    per_second: float = option(
-        RATE, 1, "How many changes a user regains. With 0 there is no limit."
-    )
-    burst_count: int = option(
-        count(1), 5, "How many changes a user can make in one go."
-    )
-
-
-@attrs.frozen
-class PerOrigin:
-    """A token bucket for each other server."""
-
-    per_second: float = option(
-        RATE, 500, "How many users more it can tell of each second."
-    )
-    burst_count: int = option(
-        count(1),
-        20_000,
-        "How many users it can tell of in one go. What exceeds it is dropped.",
-    )
-
-
-@attrs.frozen
-class PerList:
-    """A token bucket for each user's presence list."""
-
-    per_second: float = option(
-        RATE,
-        5,
-        "How many users more can be invited, dropped, accepted or denied each second. "
-        "With 0 there is no limit.",
-    )
-    burst_count: int = option(
-        count(1),
-        100,
-        "How many in one go. A request that names more is taken, and the next one "
-        "waits for it.",
-    )
-
-
-@attrs.frozen
-class RcPresence:
-    """Who is limited by what."""
-
-    per_user: PerUser = section(PerUser, "For each user, over all devices.")
-    per_list: PerList = section(PerList, "For each presence list.")
-    per_origin: PerOrigin = section(PerOrigin, "For each other server.")
 
 
 @attrs.frozen

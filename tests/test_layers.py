@@ -16,7 +16,7 @@ TESTS = Path(__file__).parent
 #: The parts of the package, floor by floor. A part imports from its own floor and from
 #: those below it.
 FLOORS = (
-    ("config", "errors", "ids", "kinds", "options", "rules"),
+    ("config", "errors", "ids", "kinds", "options", "rate_limits", "rules"),
     ("cache", "wire"),
     ("interfaces",),
     (

@@ -28,8 +28,9 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from matrix_presence.__main__ import settle_memory
-from matrix_presence.config import PerUser, RcPresence, parse
+from matrix_presence.config import parse
 from matrix_presence.interfaces import IPresenceStore, StoreHead
+from matrix_presence.rate_limits import PerUser, RcPresence
 from matrix_presence.rules.states import Presence
 from matrix_presence.service import PresenceService
 from matrix_presence.testing import MemoryHomeserver

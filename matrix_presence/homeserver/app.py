@@ -18,7 +18,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.web.server import Request
 from zope.interface import implementer
 
-from matrix_presence.config import PerList, PerUser, PresenceConfig, RcPresence
+from matrix_presence.config import PresenceConfig
 from matrix_presence.homeserver.accounts import Accounts
 from matrix_presence.homeserver.addresses import address_of
 from matrix_presence.homeserver.api import account_routes
@@ -39,6 +39,7 @@ from matrix_presence.homeserver.settings import ServeConfig
 from matrix_presence.homeserver.signing_keys import signing_keys
 from matrix_presence.homeserver.sync.token import parse_sync_token
 from matrix_presence.interfaces import IHomeserver, Profile, Requester
+from matrix_presence.rate_limits import PerList, PerUser, RcPresence
 from matrix_presence.service import PresenceService
 from matrix_presence.storage.database import Database
 from matrix_presence.storage.presence_store import SqlPresenceStore

@@ -15,14 +15,10 @@ import attrs
 from synapse.config.homeserver import HomeServerConfig
 from synapse.config.server import ServerConfig
 
-from matrix_presence.config import (
-    ConfigError,
-    PerUser,
-    PresenceConfig,
-    parse,
-)
+from matrix_presence.config import ConfigError, PresenceConfig, parse
 from matrix_presence.kinds import SWITCH, TIMEOUT, several, text
 from matrix_presence.options import option, parse_section, reference, shown
+from matrix_presence.rate_limits import PerUser
 
 #: By option: what Synapse calls what its section says.
 _READ = {
