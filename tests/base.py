@@ -45,6 +45,18 @@ class TestCase(SynchronousTestCase):
     `logged_errors`.
     """
 
+    #: Looked at by trial. Twisted imports all of its plugins, once in an environment,
+    #: to find one kind of endpoint; see `filterwarnings` in setup.cfg.
+    suppress = (
+        (
+            ("ignore",),
+            {
+                "category": DeprecationWarning,
+                "message": r"'(crypt|spwd)' is deprecated",
+            },
+        ),
+    )
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         # dir(), not vars(): tests of a port come from a mixin that is no TestCase.
