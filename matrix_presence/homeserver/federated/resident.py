@@ -43,12 +43,18 @@ class Resident:
         return room
 
     def shared_room(self, origin: str, room_id: str) -> Room:
-        """A room that the server that asks is in as well.
+        """A room that the server that asks is in as well; or was, when we left it.
+
+        Who was away meanwhile can only follow our leaving by what came before it.
 
         Raises:
-            NotFound, Forbidden: see `room`; or the server is not in it.
+            NotFound: we never were in it.
+            Forbidden: the server is not in it, or the room denies it (C-13).
         """
-        room = self.room(origin, room_id)
+        room = self.rooms.get(room_id)
+        if room is None:
+            raise NotFound("This server is not in that room")
+        check_acl(room, origin)
         if origin not in room.servers:
             raise Forbidden("Your server is not in this room")
         return room

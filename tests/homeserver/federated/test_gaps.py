@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from matrix_presence.federation.client import Refused
 from matrix_presence.homeserver.federated import gaps
@@ -48,6 +49,23 @@ class MissedTests(FederatedTestCase):
         self.assertEqual([str(number) for number in range(70)], texts[1:])
         topic = self.there.room(self.room_id).text("m.room.topic", "topic")
         self.assertEqual("_MOST_WHILE_DOWN", topic)
+
+    def test_who_has_left_still_tells_what_came_before(self) -> None:
+        """Else nobody who was away meanwhile could follow their leaving."""
+        other = self.homeserver("c.test")
+        dave = other.register("dave")
+        other.join(dave, self.room_id, "a.test")
+        self.internet.down.add(b"a.test")
+        path = f"rooms/{quote(self.room_id)}/leave"
+        self.there.call(self.bob, "POST", path, {})
+        self.pass_time(1)
+        other.call(dave, "POST", path, {})
+        self.pass_time(1)
+        del self.there.service._federated.outgoing._destinations["a.test"].unsent[:]
+        self.internet.down.clear()
+        self.here.say(self.alice, self.room_id, "anybody?")
+        self.pass_time(5)
+        self.assertEqual({self.alice}, self.here.room(self.room_id).joined)
 
     def test_a_long_gap_stays_but_the_state_is_had(self) -> None:
         """What came in the room's state meanwhile counts, also after a restart."""
