@@ -19,6 +19,7 @@ from matrix_presence.homeserver.events import Event
 from matrix_presence.homeserver.federated.checks import PduChecks
 from matrix_presence.homeserver.room import Room
 from matrix_presence.homeserver.rooms import Rooms
+from matrix_presence.ids import server_of
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +31,8 @@ _REQUESTS = 10
 _AT_ONCE = 5
 _AGAIN = 10_000
 #: ms until the state of the same room is asked of the same server again, and for how
-#: many this is remembered.
+#: many this is remembered. Of an honest witness strangers can have only refusals asked,
+#: so that is done more often.
 _STATE_AGAIN = 60_000
 _MOST_ASKED = 1000
 
@@ -43,7 +45,8 @@ class Gaps:
     checks: PduChecks
     requests: RoomRequests
     _open: Counter[str] = attrs.field(factory=Counter, init=False)
-    #: By server and room: when its state was asked for, those asked last at the end.
+    #: By server ("" for strangers) and room: when its state was asked for, those asked
+    #: last at the end.
     _asked: OrderedDict[tuple[str, str], int] = attrs.field(
         factory=OrderedDict, init=False
     )
@@ -53,18 +56,19 @@ class Gaps:
 
         Raises:
             NotFound: the other server does not tell.
-            Forbidden: it is not in the room, so it is not asked.
+            Forbidden: it is not in the room, as far as others know.
             LimitExceeded: it is asked enough already.
         """
         if not (_before(room, [event]) or _resting_on(room, [event])):
             return
-        if origin not in room.servers:
-            raise Forbidden("What comes before is not known, and you are not in it")
         if self._open[origin] >= _AT_ONCE:
             raise LimitExceeded(_AGAIN)
         self._open[origin] += 1
         try:
-            await self._close(room, origin, event)
+            if origin in room.servers:
+                await self._close(room, origin, event)
+            else:
+                await self._ask_witness(room, origin, event)
         except FederationError as reason:
             logger.info("%s does not tell what came before: %s", origin, reason)
             raise NotFound("What comes before could not be had") from reason
@@ -72,6 +76,24 @@ class Gaps:
             self._open[origin] -= 1
             if not self._open[origin]:
                 del self._open[origin]
+
+    async def _ask_witness(self, room: Room, origin: str, event: Event) -> None:
+        """Ask another server about one that is not in the room as far as we know.
+
+        When we came in, its keys may have been out of reach, and so what it had signed
+        was left out.
+        """
+        refusal = Forbidden("What comes before is not known, and you are not in it")
+        others = (name for name, _ in room.servers.most_common(2))
+        witness = next((name for name in others if name != self.rooms.server_name), "")
+        if not witness or server_of(event.sender) != origin:
+            raise refusal
+        self._ask_seldom("", room.room_id, _AGAIN)
+        try:
+            await self._catch_up(room, witness, event)
+        except FederationError as reason:
+            logger.info("%s knows nothing of that either: %s", witness, reason)
+            raise refusal from reason
 
     async def learn_auth_chain(self, room: Room, origin: str, event: Event) -> None:
         """Know what the right of this event to be there rests on, if it is allowed.
@@ -91,6 +113,7 @@ class Gaps:
                 asked += 1
         first = ([*between, event])[0]
         if _before(room, [first], between) and first.depth > _depth(room) + 1:
+            self._ask_seldom(origin, room.room_id, _STATE_AGAIN)
             await self._catch_up(room, origin, first)
         for each in between:
             self.rooms.receive(room, each)
@@ -128,12 +151,7 @@ class Gaps:
         return sorted(found.values(), key=_by_depth)
 
     async def _catch_up(self, room: Room, origin: str, event: Event) -> None:
-        """Go on from this event: the gap before it stays.
-
-        Raises:
-            LimitExceeded: the server has had us ask a moment ago.
-        """
-        self._ask_seldom(origin, room.room_id)
+        """Go on from this event: the gap before it stays."""
         logger.info(
             "%s was not told of all in %s", self.rooms.server_name, room.room_id
         )
@@ -145,10 +163,17 @@ class Gaps:
         told = (room.find(each.event_id) for each in state)
         self.rooms.catch_up(room, [each for each in told if each], event)
 
-    def _ask_seldom(self, origin: str, room_id: str) -> None:
-        """Have the work that a whole state is done only once in a while."""
+    def _ask_seldom(self, origin: str, room_id: str, again: int) -> None:
+        """Have the work that a whole state is done only once in a while.
+
+        Args:
+            again: how long after the last time, ms.
+
+        Raises:
+            LimitExceeded: the server has had us ask a moment ago.
+        """
         now = self.rooms.now()
-        wait = self._asked.get((origin, room_id), 0) + _STATE_AGAIN - now
+        wait = self._asked.get((origin, room_id), 0) + again - now
         if wait > 0:
             raise LimitExceeded(wait)
         self._asked[origin, room_id] = now

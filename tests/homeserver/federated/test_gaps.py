@@ -67,6 +67,22 @@ class MissedTests(FederatedTestCase):
         self.pass_time(5)
         self.assertEqual({self.alice}, self.here.room(self.room_id).joined)
 
+    def test_who_could_not_be_verified_is_found_to_be_there_later(self) -> None:
+        """Their keys were out of reach when we came in; others in the room know."""
+        other = self.homeserver("c.test")
+        dave = other.register("dave")
+        self.internet.down.add(b"b.test")
+        other.join(dave, self.room_id, "a.test")
+        self.assertEqual({self.alice, dave}, other.room(self.room_id).joined)
+        self.internet.down.clear()
+        self.pass_time(60)
+        self.there.say(self.bob, self.room_id, "I am here")
+        self.pass_time(60)
+        self.there.say(self.bob, self.room_id, "Really")
+        self.pass_time(5)
+        self.assertEqual({self.alice, self.bob, dave}, other.room(self.room_id).joined)
+        self.assertIn("Really", other.texts(self.room_id))
+
     def test_a_long_gap_stays_but_the_state_is_had(self) -> None:
         """What came in the room's state meanwhile counts, also after a restart."""
         self.patch(gaps, "_REQUESTS", 1)
