@@ -31,8 +31,7 @@ _REQUESTS = 10
 _AT_ONCE = 5
 _AGAIN = 10_000
 #: ms until the state of the same room is asked of the same server again, and for how
-#: many this is remembered. Of an honest witness strangers can have only refusals asked,
-#: so that is done more often.
+#: many this is remembered.
 _STATE_AGAIN = 60_000
 _MOST_ASKED = 1000
 
@@ -78,22 +77,26 @@ class Gaps:
                 del self._open[origin]
 
     async def _ask_witness(self, room: Room, origin: str, event: Event) -> None:
-        """Ask another server about one that is not in the room as far as we know.
+        """Ask about a server that is not in the room as far as we know.
 
         When we came in, its keys may have been out of reach, and so what it had signed
-        was left out.
+        was left out. Another server knows; or it tells itself, and then can say no more
+        than the rules of the room allow anybody who comes in.
         """
         refusal = Forbidden("What comes before is not known, and you are not in it")
-        others = (name for name, _ in room.servers.most_common(2))
-        witness = next((name for name in others if name != self.rooms.server_name), "")
-        if not witness or server_of(event.sender) != origin:
+        if server_of(event.sender) != origin:
             raise refusal
-        self._ask_seldom("", room.room_id, _AGAIN)
-        try:
-            await self._catch_up(room, witness, event)
-        except FederationError as reason:
-            logger.info("%s knows nothing of that either: %s", witness, reason)
-            raise refusal from reason
+        self._ask_seldom("", room.room_id)
+        others = [name for name, _ in room.servers.most_common(2)]
+        for witness in (*others, origin):
+            if witness != self.rooms.server_name:
+                try:
+                    await self._catch_up(room, witness, event)
+                except FederationError as reason:
+                    logger.info("%s does not know of it: %s", witness, reason)
+                else:
+                    return
+        raise refusal
 
     async def learn_auth_chain(self, room: Room, origin: str, event: Event) -> None:
         """Know what the right of this event to be there rests on, if it is allowed.
@@ -113,7 +116,7 @@ class Gaps:
                 asked += 1
         first = ([*between, event])[0]
         if _before(room, [first], between) and first.depth > _depth(room) + 1:
-            self._ask_seldom(origin, room.room_id, _STATE_AGAIN)
+            self._ask_seldom(origin, room.room_id)
             await self._catch_up(room, origin, first)
         for each in between:
             self.rooms.receive(room, each)
@@ -163,17 +166,14 @@ class Gaps:
         told = (room.find(each.event_id) for each in state)
         self.rooms.catch_up(room, [each for each in told if each], event)
 
-    def _ask_seldom(self, origin: str, room_id: str, again: int) -> None:
+    def _ask_seldom(self, origin: str, room_id: str) -> None:
         """Have the work that a whole state is done only once in a while.
-
-        Args:
-            again: how long after the last time, ms.
 
         Raises:
             LimitExceeded: the server has had us ask a moment ago.
         """
         now = self.rooms.now()
-        wait = self._asked.get((origin, room_id), 0) + again - now
+        wait = self._asked.get((origin, room_id), 0) + _STATE_AGAIN - now
         if wait > 0:
             raise LimitExceeded(wait)
         self._asked[origin, room_id] = now
