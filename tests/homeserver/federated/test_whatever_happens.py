@@ -40,6 +40,9 @@ class WhateverHappensTests(FederatedTestCase):
         }
         self.users = {name: self.servers[name].register(name) for name in NAMES}
         self.rooms = [self.servers[name].create(self.users[name]) for name in NAMES[:2]]
+        #: Who was let in by a server whose answer could not be used, for want of a key,
+        #: say: for others they are in the room, and for their own server they are not.
+        self.half_in: set[str] = set()
         self.join("b", 0, "a")
 
     @settings(max_examples=10)
@@ -68,12 +71,8 @@ class WhateverHappensTests(FederatedTestCase):
         for name, user_id in self.users.items():
             for other, viewer in self.users.items():
                 own = self.seen(name, user_id, user_id)
-                # Both have to think so: who was let in and could not take the room
-                # over, for want of a key, say, is in it for the others alone.
-                if all(
-                    self.servers[each].rooms.share_a_room(viewer, user_id)
-                    for each in (name, other)
-                ):
+                shared = self.servers[other].rooms.share_a_room(viewer, user_id)
+                if shared and user_id not in self.half_in:
                     self.assertEqual(own, self.seen(other, viewer, user_id))
 
     def seen(self, name: str, viewer: str, user_id: str) -> Any:
@@ -92,8 +91,10 @@ class WhateverHappensTests(FederatedTestCase):
 
     def join(self, name: str, room: int, via: str) -> None:
         """Somebody tries to come in."""
-        path = f"join/{quote(self.rooms[room])}"
-        self.servers[name].ask(self.users[name], "POST", path, {}, via=f"{via}.test")
+        path, user_id = f"join/{quote(self.rooms[room])}", self.users[name]
+        answer = self.servers[name].ask(user_id, "POST", path, {}, via=f"{via}.test")
+        if answer.status == 502 and "cannot be taken over" in answer.json["error"]:
+            self.half_in.add(user_id)
 
     def leave(self, name: str, room: int) -> None:
         """Somebody goes out, if they are in."""
