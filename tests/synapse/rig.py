@@ -490,6 +490,15 @@ class SynapseTestCase(TestCase):
         opening = self.presence.user_syncing(user_id, "DEVICE", counts, presence)
         return self.successResultOf(Deferred.fromCoroutine(opening))
 
+    def crowd(self, number: int) -> tuple[list[str], list[Any], list[Deferred[Token]]]:
+        """So many more in the room: who, the polls they hold, and what wakes them."""
+        users = [f"@user{each}:hs" for each in range(number)]
+        polls = [self.poll(user, "offline") for user in users]
+        for user, poll in zip(users, polls, strict=True):
+            self.handler.joined(ROOM, user)
+            poll.__enter__()
+        return users, polls, [self.notifier.poll(user) for user in users]
+
     def state(self, user_id: str) -> UserPresenceState:
         """How a user stands."""
         asking = self.presence.get_state(target_user=UserID.from_string(user_id))

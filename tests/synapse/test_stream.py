@@ -156,12 +156,7 @@ class WakingTests(SynapseTestCase):
 
     def test_many_are_woken_a_few_at_a_time(self) -> None:
         """Each composes a whole sync, and others want the reactor too."""
-        users = [f"@user{number}:hs" for number in range(20)]
-        polls = [self.poll(user, "offline") for user in users]
-        for user, poll in zip(users, polls, strict=True):
-            self.handler.joined(ROOM, user)
-            poll.__enter__()
-        waiting = [self.notifier.poll(user) for user in users]
+        users, polls, waiting = self.crowd(20)
         pokes: list[int] = []
         current = self.notifier.event_sources.get_current_token
 
@@ -172,7 +167,7 @@ class WakingTests(SynapseTestCase):
         self.notifier.event_sources.get_current_token = poked
         self.put(ALICE, "online")
         self.assertEqual(list(range(0, 20, 3)), pokes)
-        self.assertEqual(20, sum(one.called for one in waiting))
+        self.assertEqual(len(users), sum(one.called for one in waiting))
         for poll in polls:
             poll.__exit__(None, None, None)
 
@@ -189,18 +184,14 @@ class BudgetTests(SynapseTestCase):
 
     def test_who_polls_again_with_all_of_it_takes_nobodys_turn(self) -> None:
         """They were woken by a message, say; those who still wait are next."""
-        users = [f"@user{number}:hs" for number in range(10)]
-        polls = [self.poll(user, "offline") for user in users]
-        for user, poll in zip(users, polls, strict=True):
-            self.handler.joined(ROOM, user)
-            poll.__enter__()
-        *_, last = [self.notifier.poll(user) for user in users]
+        users, polls, (*_, last) = self.crowd(10)
         self.pass_time(5)
         self.put(ALICE, "online")
-        for user, poll in zip(users[:-1], polls, strict=False):
-            poll.__exit__(None, None, None)
+        for number, user in enumerate(users[:-1]):
+            polls[number].__exit__(None, None, None)
             self.notifier.poll(user)
-            poll.__enter__()
+            polls[number] = self.poll(user, "offline")
+            polls[number].__enter__()
         self.assertNoResult(last)
         self.pass_time(1.5)
         self.successResultOf(last)
