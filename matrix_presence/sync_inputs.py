@@ -33,9 +33,9 @@ from matrix_presence.ticks import Ticks
 #: A sync that is under way: the user, and the row of the device.
 OpenSync = tuple[int, int]
 
-#: Users looked at in one turn of the reactor for whether they have left, one or two
-#: milliseconds' work.
-_A_TURN = 5000
+#: Users looked at in one turn of the reactor for whether they have left: a
+#: millisecond's work if they have not, three if all have.
+_A_TURN = 2000
 
 
 class SyncInputs(DeviceInputs):
@@ -165,7 +165,7 @@ class SyncInputs(DeviceInputs):
             state |= COMES_UP
             if self._end_counts:
                 self._may_have_left.add(user)
-            else:
+            else:  # The row does not tell when it ended.
                 self.cache.wheel.put(user, now + self._sync_online)
         devices[row] = state
 
@@ -187,6 +187,6 @@ class SyncInputs(DeviceInputs):
         some = self._leaving[:_A_TURN]
         self._leaving -= some
         for user in some:
-            if left_ts := self.cache.devices.left_ts(user):
-                self.cache.wheel.put(user, left_ts + self._sync_online)
+            if seen_ts := self.cache.devices.syncs_ended(user):
+                self.cache.wheel.put(user, seen_ts + self._sync_online)
         return bool(self._leaving)

@@ -151,11 +151,14 @@ class Devices:
             self.facts[row] &= ~COMES_UP
             row = self.facts[row + _NEXT]
 
-    def left_ts(self, user: int) -> int:
-        """When the first device of this user that has left was seen last, epoch ms.
+    def syncs_ended(self, user: int) -> int:
+        """Some time ago, syncs of this user have ended: see which devices have left.
 
-        0 if none has. One with a sync open has not, and when that ends it has to be
-        seen to anew that the user comes up.
+        One with a sync open has not, and when that ends it has to be seen to anew that
+        the user comes up.
+
+        Returns:
+            When the first of those that have left was seen last, epoch ms; 0 for none.
         """
         facts, found = self.facts, 0
         row = self._users.first_device[user]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-
 from matrix_presence.cache.devices import NO_ROW
 from matrix_presence.synapse.parts import Parts
 
@@ -46,12 +44,7 @@ class Poll:
     def __enter__(self) -> None:
         pass
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         parts, user = self._parts, self._user
         parts.listeners.closed(user)
         if row := self._row:
@@ -82,12 +75,7 @@ class EarlyPoll:
         if not self._has_returned:
             self._poll = begin(self._parts, *self._what)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._has_returned = True
         if self._poll is not None:
-            self._poll.__exit__(kind, error, trace)
+            self._poll.__exit__()

@@ -87,15 +87,15 @@ class Gaps:
         if server_of(event.sender) != origin:
             raise refusal
         self._ask_seldom("", room.room_id)
-        others = [name for name, _ in room.servers.most_common(2)]
+        members = (name for name, _ in room.servers.most_common(2))
+        others = [name for name in members if name != self.rooms.server_name]
         for witness in (*others, origin):
-            if witness != self.rooms.server_name:
-                try:
-                    await self._catch_up(room, witness, event)
-                except FederationError as reason:
-                    logger.info("%s does not know of it: %s", witness, reason)
-                else:
-                    return
+            try:
+                await self._catch_up(room, witness, event)
+            except FederationError as reason:
+                logger.info("%s does not know of it: %s", witness, reason)
+            else:
+                return
         raise refusal
 
     async def learn_auth_chain(self, room: Room, origin: str, event: Event) -> None:
